@@ -1,0 +1,76 @@
+"""Everything that can go wrong for a reason the caller can understand.
+
+Each error has a status-like class and a `reason`, the machine-readable name that clients branch on. `api.errors` maps
+them to gRPC statuses in one table; nothing else knows about both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Machine-readable reasons; the names of `ErrorReason` in error_reason.proto without their prefix."""
+
+    INVALID_FIELD = "INVALID_FIELD"
+    INVALID_CARD = "INVALID_CARD"
+    INVALID_ARTIFACT = "INVALID_ARTIFACT"
+    INVALID_SIGNATURE = "INVALID_SIGNATURE"
+    INVALID_DATA = "INVALID_DATA"
+    INVALID_PAGE_TOKEN = "INVALID_PAGE_TOKEN"  # noqa: S105 - not a password
+    UNKNOWN_SCORE = "UNKNOWN_SCORE"
+    DIGEST_MISMATCH = "DIGEST_MISMATCH"
+    MODEL_NOT_FOUND = "MODEL_NOT_FOUND"
+    DATASET_NOT_FOUND = "DATASET_NOT_FOUND"
+    FEATURE_SPACE_NOT_FOUND = "FEATURE_SPACE_NOT_FOUND"
+    ARTIFACT_NOT_FOUND = "ARTIFACT_NOT_FOUND"
+    NAME_TAKEN = "NAME_TAKEN"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    STILL_REFERENCED = "STILL_REFERENCED"
+    REVISION_CONFLICT = "REVISION_CONFLICT"
+    TOO_LARGE = "TOO_LARGE"
+    STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+
+
+class DomainError(Exception):
+    """Base. `message` says what is wrong with what and what to do; it is shown to the caller as it is."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+
+
+class InvalidArgument(DomainError):
+    """The request is wrong whatever the state of the service. `fields` holds (path, problem) pairs."""
+
+    def __init__(
+        self, message: str, reason: Reason = Reason.INVALID_FIELD, fields: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        super().__init__(message, reason)
+        self.fields = tuple(fields)
+
+
+class NotFound(DomainError):
+    """The named thing does not exist."""
+
+
+class AlreadyExists(DomainError):
+    """The name, or the request id, is taken."""
+
+
+class PreconditionFailed(DomainError):
+    """The state of the service forbids it; it may be allowed later."""
+
+
+class Conflict(DomainError):
+    """The thing changed since it was read; read it again and retry."""
+
+
+class ResourceExhausted(DomainError):
+    """The request is larger than the service accepts."""
+
+
+class Unavailable(DomainError):
+    """A part of the service did not answer; retry with backoff."""
