@@ -1,0 +1,73 @@
+# One virtual environment, made by the first target that needs it; `make help` lists the targets.
+PYTHON ?= python3
+VENV   ?= .venv
+# PyTorch's own CPU wheel index, for machines where `pip install torch` would fetch the CUDA build. May be empty.
+TORCH_INDEX ?=
+# Extra arguments for pytest, e.g. `make test ARGS="-k scores -x"`.
+ARGS ?=
+
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+# Measurements and tests share small machines: one thread per numerical library.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the virtual environment with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "msearch needs Python 3.11 or newer; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 0 --timeout 15) torch
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
+	  --editable ".[service,postgres,s3,tokenizers,examples,benchmarks,dev]"
+	@# Older than the runtime on purpose: what it generates runs under protobuf 6.31 and grpcio 1.80 and all later ones.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grpcio-tools==1.80.0
+	@touch $(READY)
+
+lint: $(READY) ## Formatting, style, import rules, protos, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(MAKE) --no-print-directory types
+
+types: $(READY) ## Strict type checking
+	$(BIN)/mypy
+
+test: $(READY) ## The fast tests, on SQLite and a real PostgreSQL
+	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
+
+test-all: $(READY) ## Every test but those that need a GPU
+	$(BIN)/python -m pytest -n 2 -m "not gpu" $(ARGS)
+
+serve: $(READY) ## Start the search service on loopback
+	$(BIN)/msearch-cli serve
+
+demo: $(READY) ## Build the example zoo, register it, ask five questions
+	$(BIN)/python -m examples.demo
+
+protos: $(READY) ## Generate the Python code of the protos
+	$(BIN)/python -m protos.generate
+
+docs: $(READY) ## Regenerate the reference pages
+	$(BIN)/python -m docs.generate
+
+fmt: $(READY) ## Format the code
+	$(BIN)/ruff check --fix --select I --quiet .
+	$(BIN)/ruff format .
+
+bench-search: $(READY) ## Speed and memory of sketching, index and search, beside the peers
+	$(BIN)/python -m benchmarks.bench_search
+
+clean: ## Remove caches and the virtual environment, keep downloads
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
