@@ -33,7 +33,7 @@ class HashFamily:
 
     Table l of resolution r puts a row into the bucket
     mix(floor((a_lk . x + b_lk) / widths_ticks[r]), k = 1..projections).
-    The `tables` projections are shared by all resolutions, so buckets of a finer width lie within those of a coarser one.
+    All resolutions share the `tables` projections, so a bucket of a finer width lies within one of a coarser width.
     """
 
     seed: int = 1

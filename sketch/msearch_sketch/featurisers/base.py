@@ -82,4 +82,5 @@ class Featuriser(Protocol):
 
 def to_ticks(units: NDArray[np.floating]) -> NDArray[np.int16]:
     """Rounds values in units to the grid and clips them. Any shape; NaN is not allowed."""
-    return np.clip(np.rint(units * TICKS_PER_UNIT), -CLIP_TICKS, CLIP_TICKS).astype(np.int16)
+    ticks: NDArray[np.int16] = np.clip(np.rint(units * TICKS_PER_UNIT), -CLIP_TICKS, CLIP_TICKS).astype(np.int16)
+    return ticks
