@@ -1,0 +1,20 @@
+"""The model card: its fields, and the adapters that make it executable. Pure: no network, no runtime."""
+
+from msearch_card.card import Artifact, Card, Metric, Modality, Output
+from msearch_card.errors import CardError, InputError, OutputError
+from msearch_card.parsing import load_card, parse_card
+from msearch_card.schema import card_schema
+
+__all__ = [
+    "Artifact",
+    "Card",
+    "CardError",
+    "InputError",
+    "Metric",
+    "Modality",
+    "Output",
+    "OutputError",
+    "card_schema",
+    "load_card",
+    "parse_card",
+]

@@ -1,0 +1,68 @@
+"""Token ids from a Hugging Face `tokenizer.json`, by the `tokenizers` library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msearch_card.encodings import TokenizerEncoding
+from msearch_card.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """Ids, attention mask (1 for a token, 0 for padding) and type ids; each [n, length] int64."""
+
+    ids: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    types: NDArray[np.int64]
+
+
+def tokenise(texts: Sequence[str], encoding: TokenizerEncoding, base: Path | None) -> Tokens:
+    """Encodes each text with the special tokens of the file, cut and padded to `encoding.length`.
+
+    Padding uses the token, id and side that the file declares; without a declaration id 0, on the right.
+
+    Raises:
+        InputError: the library is not installed, the card's folder is not known, or the file cannot be read.
+    """
+    if base is None:
+        raise InputError(
+            f"the tokenizer file {encoding.file!r} (input.encoding.file) is relative to the card's folder, which is not"
+            " known: read the card with load_card, or give parse_card its base"
+        )
+    path = base / encoding.file
+    try:
+        changed_ns = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError(f"cannot read the tokenizer file {path} (input.encoding.file): {error.strerror}") from None
+    tokenizer = _load(path, changed_ns, encoding.length)
+    encoded = tokenizer.encode_batch(list(texts))
+    parts = (np.array([getattr(one, part) for one in encoded], np.int64).reshape(len(texts), encoding.length)
+             for part in ("ids", "attention_mask", "type_ids"))  # fmt: skip
+    return Tokens(*parts)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, changed_ns: int, length: int) -> Any:  # noqa: ARG001 - a changed file is loaded anew
+    try:
+        from tokenizers import Tokenizer  # noqa: PLC0415 - an optional dependency
+    except ImportError:
+        raise InputError("a card with a tokenizer needs the package tokenizers: pip install tokenizers") from None
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+        raise InputError(f"{path} (input.encoding.file) is not a tokenizer.json: {error}") from None
+    padding = {key: value for key, value in (tokenizer.padding or {}).items() if key in _PADDING}
+    tokenizer.enable_padding(**(padding | {"length": length}))
+    tokenizer.enable_truncation(length)
+    return tokenizer
+
+
+_PADDING = ("direction", "pad_id", "pad_type_id", "pad_token")
