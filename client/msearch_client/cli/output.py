@@ -1,0 +1,125 @@
+"""What commands print: JSON or tables on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from msearch_client.cli.tables import GAP, lay_out
+
+UNBOUNDED_WIDTH = 10_000
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_line(text: str = "") -> None:
+    """One line on stdout, without control characters that the text may have brought."""
+    typer.echo(printable(text))
+
+
+def print_note(text: str) -> None:
+    """One line on stderr."""
+    typer.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """The text with a space for every control character: names and descriptions come from strangers."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def print_table(
+    rows: Sequence[Mapping[str, str]],
+    *,
+    numbers: Sequence[str] = (),
+    wide: Sequence[str] = (),
+    keys: Sequence[str] = (),
+) -> None:
+    """A table with the keys of the first row as header; see `tables.lay_out` for the arguments.
+
+    On a terminal it fits the width; in a pipe nothing is cut.
+    """
+    screen = console()
+    clean = [{name: printable(value) for name, value in row.items()} for row in rows]
+    for columns in lay_out(clean, screen.width, numbers=numbers, wide=wide, keys=keys):
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, GAP, 0, 0))
+        for column in columns:
+            table.add_column(
+                column.name,
+                justify="right" if column.number else "left",
+                overflow="ellipsis" if column.wide else "fold",
+                no_wrap=column.wide,
+                min_width=column.width,
+                max_width=column.width,
+            )
+        for row in clean:
+            table.add_row(*(Text(row[column.name]) for column in columns))
+        screen.print(table)
+
+
+def print_fields(fields: Mapping[str, str]) -> None:
+    """Names and values below each other; long values wrap within their column."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        if value:
+            table.add_row(name, Text("\n".join(printable(line) for line in value.splitlines())))
+    console().print(table)
+
+
+def console() -> Console:
+    """A console on stdout as wide as the terminal; unbounded where nobody looks."""
+    seen = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if seen else UNBOUNDED_WIDTH, highlight=False, markup=False, soft_wrap=False)
+
+
+@contextmanager
+def progress(label: str, *, unit: str) -> Iterator[Callable[[int, int | None], object] | None]:
+    """A progress bar on stderr in "bytes" or other units; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), amount, TextColumn(unit))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 model", "2,000 models"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def count_of(shown: int, total: int, noun: str) -> str:
+    """How many are shown of how many there are."""
+    return count(total, noun) if shown == total else f"{shown:,} of {count(total, noun)}"
+
+
+def format_bytes(size: int) -> str:
+    """A size for people, in binary units."""
+    amount = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            break
+        amount /= 1024
+    return f"{size:,} B" if unit == "B" else f"{amount:,.1f} {unit}"
+
+
+def format_time(time: datetime | None) -> str:
+    """A time for people, in this machine's zone."""
+    return "" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M")
