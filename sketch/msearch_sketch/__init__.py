@@ -1,8 +1,9 @@
 """Turns datasets into signatures: what a search needs to know of the data, without the data.
 
-dataset = open_dataset("reviews.csv")
-result = sketch(dataset)
-result.signature.encoded
+Example:
+    dataset = open_dataset("reviews.csv")
+    result = sketch(dataset)
+    result.signature.encoded
 """
 
 from __future__ import annotations

@@ -335,7 +335,7 @@ def _find_problem(s: Signature) -> str | None:
         return "the classes are not distinct strings"
     if s.class_counts.size != len(s.classes) or (s.class_counts < 0).any():
         return "class counts and classes differ"
-    if int(s.class_counts.sum()) > s.row_count:
+    if s.class_counts.size and (int(s.class_counts.max()) > s.row_count or int(s.class_counts.sum()) > s.row_count):
         return "the class counts exceed the row count"
     if count and not (int(s.centroid_classes.min()) >= -1 and int(s.centroid_classes.max()) < max(len(s.classes), 0)):
         return "a centroid has an unknown class"
@@ -344,7 +344,8 @@ def _find_problem(s: Signature) -> str | None:
 
 def _find_validation_problem(v: Validation) -> str | None:
     numbers = (v.accuracy, v.temperature, v.mean_confidence, v.atc_threshold)
-    if not all(isinstance(value, (int, float)) and np.isfinite(value) for value in numbers):
+    # The comparison refuses NaN and infinity, and integers too large for a float.
+    if not all(type(value) in (int, float) and abs(value) < 1e300 for value in numbers):
         return "a validation statistic is not a finite number"
     if type(v.count) is not int or v.count < 1 or not 0 <= v.accuracy <= 1 or v.temperature <= 0:
         return "a validation statistic is out of range"

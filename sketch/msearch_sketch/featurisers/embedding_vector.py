@@ -24,7 +24,7 @@ DEFAULT = True
 
 MOST_SOURCE_DIMENSIONS = 65_536
 _LENGTH_UNITS = 2.0
-_STEPS = float(1 << 20)  # the largest component of a vector, on the grid on which lengths are exact
+_STEPS = float(1 << 18)  # the largest component of a vector: the squares of 65,536 such still add up below 2^53
 _SEED, _SIGNS = 6, 1
 
 
@@ -83,8 +83,7 @@ def _source_dimension(columns: Columns) -> int:
     digits = kind.removeprefix("vector[").removesuffix("]")
     if not digits.isdecimal() or not 1 <= int(digits) <= MOST_SOURCE_DIMENSIONS:
         raise SpaceError(
-            f"embeddings must be vectors of one length from 1 to {MOST_SOURCE_DIMENSIONS}, the column {columns.names[0]} "
-            f"is {kind}"
+            f"{columns.names[0]} is {kind}; expected vectors of 1 to {MOST_SOURCE_DIMENSIONS} numbers each"
         )
     return int(digits)
 

@@ -11,7 +11,6 @@ exact by definition; two builds of a JPEG or WebP decoder may differ by a grey l
 from __future__ import annotations
 
 import io
-import warnings
 from collections import defaultdict
 from functools import lru_cache
 
@@ -19,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from msearch_sketch.errors import DatasetError, SpaceError
 from msearch_sketch.featurisers.base import Columns, FeatureBatch, Featuriser, to_ticks
@@ -34,7 +33,7 @@ LARGEST_PIXELS = 1 << 26
 
 _DECODED_SIDE = 512  # larger images are first shrunk by a whole factor, which stays at or above this side
 _GREY_STEPS = 64  # a pixel of the averaged image is on a grid of 1 / 64 grey level
-_COSINE_STEPS = 1 << 14
+_COSINE_STEPS = 1 << 16
 _UNITS = 6.0  # features a unit of brightness (0 to 1) makes
 _BRIGHTNESS_OFFSET = 0.5
 
@@ -93,16 +92,16 @@ def decode(data: bytes | None) -> NDArray[np.uint8]:
     if not data:
         raise _UnreadableImage("the image is missing")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about odd metadata and of sizes that we check ourselves
-            with Image.open(io.BytesIO(data)) as image:
-                if image.width * image.height > LARGEST_PIXELS:
-                    raise _UnreadableImage(f"the image has {image.width} x {image.height} pixels, too many")
-                image.draft(None, (_DECODED_SIDE, _DECODED_SIDE))
-                return _to_pixels(image)
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > LARGEST_PIXELS:
+                raise _UnreadableImage(f"the image has {image.width} x {image.height} pixels, too many")
+            image.draft(None, (_DECODED_SIDE, _DECODED_SIDE))
+            return _to_pixels(image)
     except _UnreadableImage:
         raise
-    except Exception as error:  # noqa: BLE001 - decoders raise anything on corrupt bytes, from SyntaxError to struct.error
+    except UnidentifiedImageError:
+        raise _UnreadableImage("the bytes are no image of a known format") from None
+    except Exception as error:  # noqa: BLE001 - decoders raise anything on corrupt bytes: SyntaxError, struct.error, ...
         raise _UnreadableImage(f"the image cannot be decoded: {error}") from None
 
 
@@ -174,7 +173,7 @@ def _overlaps(pixels: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def _cosines() -> NDArray[np.float64]:
-    """Orthonormal DCT-II basis in steps of 2^-14, for the frequencies that the zigzag reaches. [f, SIDE]"""
+    """Orthonormal DCT-II basis in steps of 2^-16, for the frequencies that the zigzag reaches. [f, SIDE]"""
     frequencies = np.arange(max(map(max, _zigzag(LUMA))) + 1)[:, None]
     basis = np.cos(np.pi * (2 * np.arange(SIDE) + 1) * frequencies / (2 * SIDE)) * np.sqrt(2 / SIDE)
     basis[0] = np.sqrt(1 / SIDE)

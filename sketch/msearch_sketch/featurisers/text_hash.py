@@ -1,9 +1,10 @@
-"""Texts: words and character n-grams, hashed, counted and projected.
+"""Texts: words and character trigrams, hashed, counted and projected.
 
-Each text is lower-cased, runs of other characters than letters and digits become one space, and its words and its
-n-grams of 3 to 5 characters (spaces included, so that word starts and ends show) are counted in signed hash buckets
-(Weinberger et al. 2009). Counts grow sub-linearly, 1 + ln count, and a projection on random signs (Achlioptas 2003)
-keeps the angles between texts up to an error of about 1/8. The result has a fixed length, whatever the text's.
+Each text is lower-cased and runs of white space become one space. Its words (a punctuation mark or a Han or kana
+character is a word of its own) and its trigrams of characters (spaces included, so that word starts and ends show) are
+counted in signed hash buckets (Weinberger et al. 2009). Counts grow sub-linearly, 1 + ln count, and a projection on
+random signs (Achlioptas 2003) keeps the cosine of two texts up to an error of about 1/8. The result is scaled to a
+fixed length, whatever the text's.
 
 All characters of a batch are hashed at once. Everything up to the length of the vector is integer arithmetic.
 """
@@ -28,12 +29,13 @@ MOST_CHARACTERS = 10_000
 """Longer texts count only up to here."""
 
 _BUCKET_BITS = 12
-_GRAMS = (3, 4, 5)
-_WORD_WEIGHT = 3  # a word counts as much as this many n-grams
+_GRAM = 3
+# Chosen on texts of four domains: trigrams alone, n-grams of 3 to 5, and other weights all mix the domains more.
+_GRAM_WEIGHT, _WORD_WEIGHT = 1, 6
 _LENGTH_UNITS = 2.0
 _MOST_COUNT = 4095
 _COUNT_STEPS = 16
-_TEXTS_AT_ONCE = 128  # keeps the table of counts in the processor's cache
+_TEXTS_AT_ONCE = 64  # keeps the table of counts in the processor's cache
 _SEED, _SIGNS, _POSITIONS = 5, 1, 2
 _SPACE = 32
 
@@ -50,6 +52,8 @@ class TextHash:
             modality="text",
             featuriser=f"{self.name}@{self.version}",
             dimension=DIMENSION,
+            # Measured on texts of four domains: rows lie about 2.7 units apart, nearest neighbours 2, and coverage by
+            # another part of the same domain is 0.05, 0.44, 0.9, 0.98.
             hashing=HashFamily(projections=4, widths_ticks=(512, 1024, 2048, 4096)),
             fourier=FourierFeatures(bandwidth_ticks=2048),
             partitioning=Partitioning(low_ticks=-1024, high_ticks=1024),
@@ -64,25 +68,43 @@ class TextHash:
             column = column.dictionary_decode()
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             raise DatasetError(f"the column {columns.names[0]} must hold strings, not {column.type}")
-        texts = column.to_pylist()
+        texts = _read(column)
         parts = [_project(texts[at : at + _TEXTS_AT_ONCE]) for at in range(0, len(texts), _TEXTS_AT_ONCE)]
         sums = np.concatenate(parts) if parts else np.zeros((0, space.dimension))
         squares = np.einsum("nd,nd->n", sums, sums)
         kept = squares > 0
         features = _LENGTH_UNITS * sums[kept] / np.sqrt(squares[kept])[:, None]
-        return FeatureBatch(to_ticks(features), kept, "" if kept.all() else "the text is missing or holds no letter")
+        return FeatureBatch(to_ticks(features), kept, "" if kept.all() else "the text is missing, blank or not UTF-8")
+
+
+def _read(column: pa.Array) -> list[str | None]:
+    """Texts, None where missing or not UTF-8 (Arrow does not check what a file holds)."""
+    try:
+        texts: list[str | None] = column.to_pylist()
+    except UnicodeDecodeError:
+        return [_decode(data) for data in column.cast(pa.large_binary()).to_pylist()]
+    return texts
+
+
+def _decode(data: bytes | None) -> str | None:
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _project(texts: list[str | None]) -> NDArray[np.float64]:
-    """Unscaled features, integers; zeros for a text without letters or digits. [n, 64]"""
+    """Unscaled features, integers; zeros for a blank text. [n, 64]"""
     codes, owners = _normalise(texts)
     cells: list[NDArray[np.int64]] = []
     weights: list[NDArray[np.int64]] = []
-    for hashes, places, weight in (*_grams(codes, owners), _words(codes, owners)):
+    for hashes, places, weight in (_grams(codes, owners), _words(codes, owners)):
         cells.append((places << _BUCKET_BITS) + (hashes >> np.uint64(64 - _BUCKET_BITS)).astype(np.int64))
         weights.append(np.where(hashes & np.uint64(1), weight, -weight))
-    counts = np.bincount(np.concatenate(cells), np.concatenate(weights), len(texts) << _BUCKET_BITS).astype(np.int64)
-    damped = _damping()[np.clip(counts, -_MOST_COUNT, _MOST_COUNT) + _MOST_COUNT]
+    counts = np.bincount(np.concatenate(cells), np.concatenate(weights), len(texts) << _BUCKET_BITS)
+    filled = np.flatnonzero(counts)  # few, where texts are short
+    damped = np.zeros(len(counts), np.float32)
+    damped[filled] = _damping()[np.clip(counts[filled], -_MOST_COUNT, _MOST_COUNT).astype(np.int64) + _MOST_COUNT]
     # At most 2^12 buckets times 16 (1 + ln 4095): below 2^24, where float32 holds every integer.
     return (damped.reshape(len(texts), -1) @ _signs()).astype(np.float64)
 
@@ -100,33 +122,30 @@ def _normalise(texts: list[str | None]) -> tuple[NDArray[np.uint32], NDArray[np.
 
 def _is_space(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """White space, control characters and the like; by block, so that no Unicode table is needed."""
-    return (codes <= _SPACE) | ((codes >= 0x7F) & (codes <= 0xA0)) | (codes == 0x3000) | _within(codes, 0x2000, 0x200F)
+    other = _within(codes, 0x7F, 0xA0) | _within(codes, 0x2000, 0x200F) | _within(codes, 0x3000, 0x3000)
+    return _within(codes, 0, _SPACE) | other
 
 
 def _stands_alone(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Whether a lower-case character is a word of its own: punctuation, a symbol, a Han or kana character."""
-    letter = _within(codes, ord("a"), ord("z")) | _within(codes, ord("0"), ord("9")) | (codes >= 0xC0)
+    letter = _within(codes, ord("a"), ord("z")) | _within(codes, ord("0"), ord("9")) | _within(codes, 0xC0, 0x10FFFF)
     return ~letter | _within(codes, 0x2010, 0x2BFF) | _within(codes, 0x3001, 0x9FFF)
 
 
 def _within(codes: NDArray[np.uint32], first: int, last: int) -> NDArray[np.bool_]:
-    return (codes >= first) & (codes <= last)
+    inside: NDArray[np.bool_] = (codes >= first) & (codes <= last)
+    return inside
 
 
-def _grams(
-    codes: NDArray[np.uint32], owners: NDArray[np.int64]
-) -> list[tuple[NDArray[np.uint64], NDArray[np.int64], int]]:
-    """Hashes of all n-grams within one text, the texts they are of, and their weight; for each n."""
+def _grams(codes: NDArray[np.uint32], owners: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64], int]:
+    """Hashes of all trigrams within one text, the texts they are of, and their weight."""
     mixed, positions = _mix_codes(codes), _positions()
-    found = []
-    for size in _GRAMS:
-        starts = max(len(codes) - size + 1, 0)
-        within = owners[:starts] == owners[size - 1 :]
-        hashes = np.full(starts, size, np.uint64)
-        for step in range(size):
-            hashes += mixed[step : step + starts] * positions[step]
-        found.append((mix_words(hashes[within]), owners[:starts][within], 1))
-    return found
+    starts = max(len(codes) - _GRAM + 1, 0)
+    within = owners[:starts] == owners[_GRAM - 1 :]
+    hashes = np.full(starts, _GRAM, np.uint64)  # sets a trigram apart from a word of three letters
+    for step in range(_GRAM):
+        hashes += mixed[step : step + starts] * positions[step]
+    return mix_words(hashes[within]), owners[:starts][within], _GRAM_WEIGHT
 
 
 def _words(codes: NDArray[np.uint32], owners: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64], int]:
