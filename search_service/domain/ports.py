@@ -1,4 +1,4 @@
-"""What the use cases need from the outside. 
+"""What the use cases need from the outside.
 
 The docstrings are the contract; tests/contracts holds every adapter to it.
 """
@@ -182,6 +182,13 @@ class UnitOfWork(Protocol):
     def requests(self) -> RequestLog: ...
     @property
     def changes(self) -> ChangeLog: ...
+
+    def hold_blob(self, digest: str) -> None:
+        """Waits until no other unit of work, in any replica, holds that blob, and holds it until this one ends.
+
+        Whoever makes a model use a blob, or removes one that no model uses, holds it meanwhile, so that the bytes
+        cannot go between the check and the commit.
+        """
 
     def commit(self) -> None:
         """Makes everything done so far visible to others, at once. Ends the unit of work."""

