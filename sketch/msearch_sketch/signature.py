@@ -155,6 +155,15 @@ class Signature:
         _check(signature)
         return signature
 
+    @classmethod
+    def from_checked_bytes(cls, data: bytes) -> Signature:
+        """Decodes an encoding that `from_bytes` accepted before, at a third of its cost.
+
+        Raises:
+            SignatureError: the bytes are not a signature at all.
+        """
+        return _decode(data)
+
     def check_space(self, space: FeatureSpace) -> None:
         """Checks that the shapes are those of `space`.
 

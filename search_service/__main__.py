@@ -1,0 +1,172 @@
+"""The program: `msearch-service serve | migrate | version`. Chooses the adapters and hands them to the service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote
+
+import grpc
+import structlog
+import typer
+
+from search_service.api.logs import configure_logs
+from search_service.api.service import Service
+from search_service.artifacts.cards import Cards
+from search_service.artifacts.spooling import SpooledInspection
+from search_service.domain.errors import DomainError
+from search_service.domain.ports import Database
+from search_service.index import InvertedIndex
+from search_service.scores import find_scores
+from search_service.settings import Settings, SettingsError, read_settings
+from search_service.storage import migrate as migrate_database
+from search_service.storage import open_blob_store, open_database
+
+_log = structlog.get_logger()
+
+app = typer.Typer(
+    name="msearch-service",
+    help="The search service of msearch. Every option can also be set by a variable that begins with MSEARCH_.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DatabaseOption = Annotated[
+    str | None, typer.Option(help="sqlite:///PATH or postgresql://...; by default a file in the data folder.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of the default database and blob store (~/.local/share/msearch).")
+]
+
+
+@app.command()
+def serve(  # noqa: PLR0917 - options, not arguments
+    listen: Annotated[str | None, typer.Option(help="host:port; port 0 takes a free one (127.0.0.1:50051).")] = None,
+    database: DatabaseOption = None,
+    blobs: Annotated[str | None, typer.Option(help="Folder, file:///PATH or s3://BUCKET/PREFIX.")] = None,
+    data_dir: DataDirOption = None,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Migrate the database first if it needs it.")] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Write the bound address into this file once calls are answered.")
+    ] = None,
+    insecure_listen_anywhere: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-listen-anywhere",
+            help="Allow an address that other machines reach, although there is no TLS and no sign-in yet.",
+        ),
+    ] = False,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then let the calls in progress finish."""
+    with _explained():
+        settings = read_settings(listen=listen, database=database, blobs=blobs, data_dir=data_dir)
+        if not (settings.listens_on_loopback or insecure_listen_anywhere):
+            raise SettingsError(
+                f"{settings.listen} can be reached by other machines, and this service has neither TLS nor sign-in: "
+                "listen on 127.0.0.1, or say --insecure-listen-anywhere if a trusted network is all around"
+            )
+        configure_logs(settings.log_format)
+        if migrate or _is_new_sqlite(settings.database):
+            migrate_database(settings.database)
+        _run(settings, ready_file)
+
+
+@app.command()
+def migrate(database: DatabaseOption = None, data_dir: DataDirOption = None) -> None:
+    """Bring the database to the schema that this version needs; creates a SQLite file."""
+    with _explained():
+        settings = read_settings(database=database, data_dir=data_dir)
+        migrate_database(settings.database)
+        typer.echo("the database is up to date")
+
+
+@app.command("version")
+def show_version() -> None:
+    """Print the version."""
+    try:
+        typer.echo(version("msearch"))
+    except PackageNotFoundError:
+        typer.echo("not installed: running from a checkout")
+
+
+def main() -> None:
+    """Entry point of the script `msearch-service`."""
+    app()
+
+
+def build_service(settings: Settings, database: Database, handlers: Sequence[grpc.GenericRpcHandler] = ()) -> Service:
+    """The service with the adapters that the settings name. `handlers` answer further gRPC methods."""
+    incoming = settings.data_dir / "incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    return Service(
+        settings,
+        database=database,
+        blobs=open_blob_store(settings.blobs),
+        index=InvertedIndex(),
+        scores=find_scores(),
+        cards=Cards(),
+        inspect=lambda: SpooledInspection(incoming),
+        handlers=handlers,
+    )
+
+
+def _run(settings: Settings, ready_file: Path | None) -> None:
+    if ready_file is not None:
+        ready_file.unlink(missing_ok=True)  # of a process that was killed
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    database = open_database(settings.database)
+    try:
+        service = build_service(settings, database)
+        service.start()
+        _log.info("service_started", address=service.address, pid=os.getpid())
+        if ready_file is not None:
+            _write_atomically(ready_file, service.address)
+        stopped.wait()
+        _log.info("service_stopping", grace_s=settings.grace_s)
+        service.stop()
+        _log.info("service_stopped")
+    finally:
+        database.close()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def _is_new_sqlite(url: str) -> bool:
+    """Whether the database is a SQLite file that does not exist yet or is empty: nothing there can be harmed."""
+    scheme, _, path = url.partition(":///")
+    if not scheme.startswith("sqlite") or not path:
+        return False
+    file = Path(unquote(path.partition("?")[0]))
+    return not file.exists() or file.stat().st_size == 0
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Whoever waits for the file reads all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_text(f"{text}\n")
+    unfinished.replace(path)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Ends with a message instead of a traceback for what the user can put right."""
+    try:
+        yield
+    except (SettingsError, DomainError, OSError) as error:
+        typer.echo(f"msearch-service: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The gRPC server: our two services, health and reflection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent import futures
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from msearch.v1 import registry_service_pb2, registry_service_pb2_grpc, search_service_pb2, search_service_pb2_grpc
+from search_service.api.boundary import Boundary
+from search_service.api.registry import RegistryServicer
+from search_service.api.search import SearchServicer
+from search_service.usecases.registry import Registry
+from search_service.usecases.search import Searcher
+
+LARGEST_MESSAGE_BYTES = 8 << 20
+
+SERVICES = (
+    registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
+    search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
+)
+
+
+class Server:
+    """Binds at once, serves from `start` on. Port 0 binds a free one; `address` says which.
+
+    `handlers` answer further methods on the same port, threads and limits.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        searcher: Searcher,
+        listen: str,
+        threads: int,
+        handlers: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        self._health = health.HealthServicer()
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(threads, thread_name_prefix="msearch-call"),
+            interceptors=[Boundary()],
+            options=[
+                ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", -1),
+                # Two servers on one port would share its calls, which is never meant.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(registry), self._server)
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(
+            SearchServicer(searcher, turns=os.cpu_count() or 1), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_generic_rpc_handlers(tuple(handlers))
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+        self.address = f"{listen.rpartition(':')[0]}:{self._bind(listen)}"
+
+    def start(self) -> None:
+        """Accepts calls and reports healthy."""
+        self._server.start()
+        for name in ("", *SERVICES):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_s: float) -> None:
+        """Reports unhealthy, accepts no new call, gives those in progress `grace_s` seconds, and returns."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
+
+    def _bind(self, listen: str) -> int:
+        try:
+            return self._server.add_insecure_port(listen)
+        except RuntimeError:
+            raise OSError(f"cannot listen on {listen}: is another program using it, or is it misspelt?") from None

@@ -1,0 +1,139 @@
+"""The whole service in one object: wires the use cases to the adapters it is given, starts and stops everything."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import grpc
+import structlog
+
+from search_service.api.server import Server
+from search_service.api.sketching import StreamSketcher, built_in_spaces
+from search_service.domain.errors import DomainError, InvalidArgument
+from search_service.domain.ports import BlobStore, Database
+from search_service.domain.ranking import Score, SignatureIndex
+from search_service.settings import Settings, SettingsError
+from search_service.usecases.follower import Follower
+from search_service.usecases.live_catalogue import LiveCatalogue
+from search_service.usecases.once import forget_old_requests
+from search_service.usecases.orders import check_order, parse_order
+from search_service.usecases.registry import CardReader, NewInspection, Registry
+from search_service.usecases.search import Searcher
+from search_service.usecases.signature_cache import SignatureCache
+from search_service.usecases.spaces import register_built_in_spaces
+from search_service.usecases.uploads import drop_unused_blobs
+
+HOUSEKEEPING_INTERVAL_S = 600.0
+ABANDONED_UPLOAD_AGE_S = 86_400.0
+
+_log = structlog.get_logger()
+
+
+class Service:
+    """Binds its address at once; `start` loads the catalogue and serves, `stop` drains and ends.
+
+    `handlers` answer further gRPC methods on the same server.
+
+    Raises:
+        SettingsError: the default order names no known score.
+        OSError: the address cannot be bound.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        blobs: BlobStore,
+        index: SignatureIndex,
+        scores: Mapping[str, Score],
+        cards: CardReader,
+        inspect: NewInspection,
+        handlers: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        self._settings = settings
+        self._catalogue = LiveCatalogue(database, index, SignatureCache(settings.signature_cache_bytes))
+        self._registry = Registry(
+            database=database,
+            blobs=blobs,
+            cards=cards,
+            inspect=inspect,
+            clock=lambda: datetime.now(UTC),
+            new_id=_new_id,
+            committed=self._catalogue.note_own_commit,
+            largest_artifact_bytes=settings.largest_artifact_bytes,
+        )
+        try:
+            default_order = check_order(parse_order(settings.default_order), scores, "default_order")
+        except InvalidArgument as error:
+            raise SettingsError(f"MSEARCH_DEFAULT_ORDER cannot be used: {error.message}") from None
+        searcher = Searcher(
+            database=database,
+            catalogue=self._catalogue,
+            scores=scores,
+            default_order=default_order,
+            sketch=StreamSketcher(
+                largest_rows=settings.largest_search_rows, largest_bytes=settings.largest_search_bytes
+            ),
+            retrieved=settings.retrieved,
+        )
+        self._server = Server(self._registry, searcher, settings.listen, settings.threads, handlers)
+        self._follower = Follower(self._catalogue, _note_failure)
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="msearch-housekeeper", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """Host and port that are bound."""
+        return self._server.address
+
+    def start(self) -> None:
+        """Loads the catalogue, then accepts calls.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        started = time.perf_counter()
+        register_built_in_spaces(self._registry, built_in_spaces())
+        models = self._catalogue.load()
+        _log.info("catalogue_loaded", models=models, duration_ms=round((time.perf_counter() - started) * 1e3, 1))
+        self._follower.start()
+        self._housekeeper.start()
+        self._server.start()
+
+    def stop(self) -> None:
+        """Reports unhealthy, lets the calls in progress finish within the grace period, and ends the threads."""
+        self._server.stop(self._settings.grace_s)
+        self._stopping.set()
+        self._follower.stop()
+        self._housekeeper.join()
+
+    def _keep_house(self) -> None:
+        """Clears what killed processes and old requests leave behind, at start and every ten minutes."""
+        while True:
+            try:
+                forgotten = forget_old_requests(self._registry)
+                swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
+                dropped = drop_unused_blobs(self._registry)
+                if forgotten or swept or dropped:
+                    _log.info("house_kept", requests_forgotten=forgotten, uploads_swept=swept, blobs_dropped=dropped)
+            except Exception as error:  # noqa: BLE001 - reported; the next round tries again
+                _note_failure(error)
+            if self._stopping.wait(HOUSEKEEPING_INTERVAL_S):
+                return
+
+
+def _note_failure(error: Exception) -> None:
+    if isinstance(error, DomainError):
+        _log.warning("background_work_failed", reason=error.reason.value, message=error.message)
+    else:
+        _log.error("background_work_failed", exc_info=error)
+
+
+def _new_id(prefix: str) -> str:
+    """Ids grow with time, so that indexes over them grow at one end; the second half is chance."""
+    return f"{prefix}_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}"

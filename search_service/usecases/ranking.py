@@ -1,0 +1,159 @@
+"""How candidates are retrieved, scored and ordered.
+
+1. Retrieval: adaptivity of every dataset in the target's space, from the index; every model whose source is among them
+   and that passes the filter is a candidate.
+2. Re-ranking, only where the order asks for other scores than adaptivity: those are computed for the best `retrieved`
+   candidates by adaptivity, and the order is theirs.
+Scores that are only shown are computed for the page alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msearch_sketch.signature import Signature
+from msearch_sketch.spaces import FeatureSpace
+from search_service.domain.catalog import Model
+from search_service.domain.ports import Database
+from search_service.domain.ranking import Score, ScoreValues, Source
+from search_service.usecases.live_catalogue import LiveCatalogue
+from search_service.usecases.ordering import best_first, weighted_ranks
+from search_service.usecases.orders import ADAPTIVITY, WeightedScore
+from search_service.usecases.snapshot import Snapshot
+
+Positions = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_NO_SIGNATURE = "its source dataset has just been removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Candidates by name, version and id. All arrays have one entry a candidate.
+
+    `positions` in the snapshot; `values`, `support`: adaptivity; `comparable` counts the models with a source in the
+    target's space before the filter.
+    """
+
+    snapshot: Snapshot
+    positions: Positions
+    values: Floats
+    support: Floats
+    comparable: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """Part of a ranking: `chosen` are positions in the retrieved arrays, best first; `ranking_values` theirs.
+
+    `scores` holds, by name, values, support and details for `chosen`, in this order. `total` candidates were ranked.
+    """
+
+    chosen: Positions
+    ranking_values: Floats
+    scores: Mapping[str, ScoreValues]
+    total: int
+
+
+def retrieve(
+    catalogue: LiveCatalogue, target: Signature, mask: NDArray[np.bool_] | None, snapshot: Snapshot
+) -> Retrieved:
+    """All candidates with their adaptivity. `mask` [models] says which pass the filter; None means all."""
+    coverage = catalogue.index.coverage(target)
+    joined = snapshot.join(target.space_digest, coverage.dataset_ids)
+    comparable = joined >= 0
+    positions = np.flatnonzero(comparable if mask is None else comparable & mask)
+    at = joined[positions]
+    return Retrieved(snapshot, positions, coverage.values[at], coverage.support[at], int(comparable.sum()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranker:
+    """Orders retrieved candidates. `retrieved` is how many of them other scores are computed for."""
+
+    database: Database
+    catalogue: LiveCatalogue
+    scores: Mapping[str, Score]
+    retrieved: int = 1000
+
+    def order(
+        self,
+        candidates: Retrieved,
+        target: Signature,
+        space: FeatureSpace,
+        *,
+        order_by: Sequence[WeightedScore],
+        shown: Sequence[str],
+        first: int,
+        count: int,
+    ) -> Ordered:
+        """The `count` candidates from place `first` (0 is the best) on, with the scores to show."""
+        if [part.score for part in order_by] == [ADAPTIVITY]:
+            total = candidates.positions.size
+            chosen = best_first(candidates.values, first + count)[first:]
+            ranking_values = candidates.values[chosen]
+            known: dict[str, ScoreValues] = {}
+        else:
+            # In name order, so that ties of the new order fall the same way.
+            pool = np.sort(best_first(candidates.values, self.retrieved))
+            total = pool.size
+            names = [part.score for part in order_by]
+            computed = self._compute(candidates, pool, target, space, names)
+            goodness = [self._goodness(name, computed[name].values) for name in names]
+            ranked = goodness[0] if len(names) == 1 else weighted_ranks(goodness, [part.weight for part in order_by])
+            places = best_first(ranked, first + count)[first:]
+            chosen = pool[places]
+            ranking_values = (computed[names[0]].values if len(names) == 1 else ranked)[places]
+            known = {name: _taken(values, places) for name, values in computed.items()}
+        missing = [name for name in shown if name not in known]
+        known |= self._compute(candidates, chosen, target, space, missing)
+        return Ordered(chosen, ranking_values, {name: known[name] for name in shown}, total)
+
+    def _goodness(self, name: str, values: Floats) -> Floats:
+        return values if self.scores[name].info.higher_is_better else -values
+
+    def _compute(
+        self, candidates: Retrieved, chosen: Positions, target: Signature, space: FeatureSpace, names: Sequence[str]
+    ) -> dict[str, ScoreValues]:
+        """Values of these scores for the chosen candidates."""
+        computed: dict[str, ScoreValues] = {}
+        if ADAPTIVITY in names:
+            computed[ADAPTIVITY] = ScoreValues(candidates.values[chosen], candidates.support[chosen], {})
+        others = [name for name in names if name != ADAPTIVITY]
+        if not others:
+            return computed
+        models = [candidates.snapshot.models[position] for position in candidates.positions[chosen].tolist()]
+        signatures = self._signatures(target.space_digest, models)
+        at = [place for place, model in enumerate(models) if model.dataset_id in signatures]
+        sources = [Source(signatures[models[place].dataset_id], models[place].claimed_accuracy) for place in at]
+        for name in others:
+            values = self.scores[name].compute(target, sources, space)
+            computed[name] = values if len(at) == len(models) else _spread(values, at, len(models))
+        return computed
+
+    def _signatures(self, space_digest: str, models: Sequence[Model]) -> dict[str, Signature]:
+        def load(dataset_ids: Sequence[str]) -> dict[str, bytes]:
+            with self.database.begin() as unit:
+                return unit.datasets.signatures_in(space_digest, dataset_ids)
+
+        return self.catalogue.signatures.get_many(space_digest, [model.dataset_id for model in models], load)
+
+
+def _taken(values: ScoreValues, places: Positions) -> ScoreValues:
+    details = {new: values.details[old] for new, old in enumerate(places.tolist()) if old in values.details}
+    return ScoreValues(values.values[places], values.support[places], details)
+
+
+def _spread(values: ScoreValues, at: Sequence[int], count: int) -> ScoreValues:
+    """The values at their places among `count` candidates; those between have none."""
+    spread, support = np.full(count, np.nan), np.zeros(count)
+    spread[list(at)], support[list(at)] = values.values, values.support
+    details = dict.fromkeys(range(count), _NO_SIGNATURE)
+    for place in at:
+        del details[place]
+    details |= {at[old]: detail for old, detail in values.details.items()}
+    return ScoreValues(spread, support, details)

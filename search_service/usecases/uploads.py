@@ -1,0 +1,141 @@
+"""An artifact on its way in, and the one way out for blobs that no model uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from search_service.domain.errors import InvalidArgument, Reason, ResourceExhausted, Unavailable
+from search_service.domain.ports import BlobStore, BlobUpload, UnitOfWork
+from search_service.usecases.fields import check_digest, invalid
+from search_service.usecases.registry import ArtifactFacts, CardFacts, Registry
+
+LARGEST_CHUNK_BYTES = 2 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Announces the bytes that follow."""
+
+    digest: str
+    size_bytes: int
+
+
+class Received(Protocol):
+    """An artifact whose bytes have all arrived and were inspected, not yet visible."""
+
+    @property
+    def facts(self) -> ArtifactFacts: ...
+
+    def publish(self, unit: UnitOfWork) -> None:
+        """Makes the blob visible and keeps it from removal until the unit of work ends."""
+
+
+def check_upload(upload: Upload, largest_bytes: int) -> Upload:
+    """The announcement with a lower-case digest. Raises InvalidArgument, or ResourceExhausted (TOO_LARGE)."""
+    digest = check_digest("upload.digest", upload.digest)
+    if upload.size_bytes < 1:
+        raise invalid("upload.size_bytes", f"must be above 0, not {upload.size_bytes}")
+    if upload.size_bytes > largest_bytes:
+        raise ResourceExhausted(
+            f"the artifact has {upload.size_bytes} bytes, this service accepts {largest_bytes}: "
+            "register it by an external uri, or have MSEARCH_LARGEST_ARTIFACT_BYTES raised",
+            Reason.TOO_LARGE,
+        )
+    return Upload(digest, upload.size_bytes)
+
+
+@contextmanager
+def receive(registry: Registry, card: CardFacts, upload: Upload, chunks: Iterable[bytes]) -> Iterator[Received]:
+    """Takes the chunks in, inspects them against the card, and drops everything unless it was committed meanwhile.
+
+    Raises:
+        InvalidArgument: DIGEST_MISMATCH for other bytes than announced (as soon as there are too many),
+            INVALID_ARTIFACT for bytes that do not match the card.
+    """
+    writer = registry.blobs.upload(upload.digest, upload.size_bytes)
+    inspection = registry.inspect()
+    published = _Published(registry.blobs, writer, upload.digest)
+    try:
+        received = 0
+        for chunk in chunks:
+            received += len(chunk)
+            if len(chunk) > LARGEST_CHUNK_BYTES:
+                raise ResourceExhausted(
+                    f"a chunk has {len(chunk)} bytes, at most {LARGEST_CHUNK_BYTES} are accepted: cut it smaller",
+                    Reason.TOO_LARGE,
+                )
+            if received > upload.size_bytes:
+                raise _wrong_size(f"more than the {upload.size_bytes} bytes announced have arrived")
+            writer.write(chunk)
+            inspection.write(chunk)
+        if received < upload.size_bytes:
+            raise _wrong_size(f"only {received} of the {upload.size_bytes} bytes announced have arrived")
+        published.facts = inspection.finish(card)
+        inspection.close()
+        yield published
+    except BaseException:
+        if published.visible:
+            drop_unused_blob(registry, upload.digest)
+        raise
+    finally:
+        writer.abort()
+        inspection.close()
+
+
+class _Published:
+    """See `Received`."""
+
+    facts: ArtifactFacts
+
+    def __init__(self, blobs: BlobStore, writer: BlobUpload, digest: str) -> None:
+        self._blobs = blobs
+        self._writer = writer
+        self._digest = digest
+        self.visible = False
+
+    def publish(self, unit: UnitOfWork) -> None:
+        unit.hold_blob(self._digest)
+        if not self.visible:
+            self._writer.finish()
+            self.visible = True
+        elif not self._blobs.exists(self._digest):
+            raise Unavailable(
+                "the artifact was removed while its model was registered: try again", Reason.STORAGE_UNAVAILABLE
+            )
+
+
+def drop_unused_blob(registry: Registry, digest: str) -> bool:
+    """Removes the blob if no model uses it and says whether it did.
+
+    The check and the removal happen while the blob is held, and whoever makes a model use a blob holds it from the
+    moment it is written to the commit. So either this sees the model, or the bytes are written after this removal.
+    A failure leaves an unused blob for `drop_unused_blobs`; it never costs the caller the answer.
+    """
+    try:
+        with registry.database.begin() as unit:
+            unit.hold_blob(digest)
+            if unit.models.uses_blob(digest):
+                return False
+            registry.blobs.delete(digest)
+            return True
+    except Unavailable:
+        return False
+
+
+def drop_unused_blobs(registry: Registry) -> int:
+    """Removes the blobs left by a process that died between writing a blob and committing its model."""
+    removed = 0
+    for digest in registry.blobs.digests():
+        with registry.database.begin() as unit:
+            used = unit.models.uses_blob(digest)
+        removed += not used and drop_unused_blob(registry, digest)
+    return removed
+
+
+def _wrong_size(problem: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"{problem}: send exactly the announced artifact", Reason.DIGEST_MISMATCH, [("upload.size_bytes", problem)]
+    )
