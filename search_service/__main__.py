@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import grpc
 import structlog
 import typer
+from threadpoolctl import threadpool_limits
 
 from search_service.api.logs import configure_logs
 from search_service.api.service import Service

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from msearch_sketch.datasets import Dataset
 from msearch_sketch.errors import DatasetError, SpaceError
@@ -90,19 +91,22 @@ def sketch(
     featuriser = get_featuriser(space.featuriser)
     sketcher = Sketcher(space)
     rows, problem = 0, ""
-    for batch in _first_rows(dataset.batches(), limit):
-        features = featuriser.transform(batch, dataset.columns, space)
-        ids = supervision.follow(batch)
-        sketcher.add(features.ticks, None if ids is None else ids[features.kept])
-        rows += batch.num_rows
-        problem = problem or features.problem
-        if progress is not None:
-            progress(rows)
-    _check_readable(dataset.name, rows, sketcher.rows, problem)
-    if limit is None:
-        supervision.check_lengths()
+    # The matrices are small: a second thread costs more than it saves, and much more on a busy machine.
+    with threadpool_limits(1, user_api="blas"):
+        for batch in _first_rows(dataset.batches(), limit):
+            features = featuriser.transform(batch, dataset.columns, space)
+            ids = supervision.follow(batch)
+            sketcher.add(features.ticks, None if ids is None else ids[features.kept])
+            rows += batch.num_rows
+            problem = problem or features.problem
+            if progress is not None:
+                progress(rows)
+        _check_readable(dataset.name, rows, sketcher.rows, problem)
+        if limit is None:
+            supervision.check_lengths()
+        signature = sketcher.signature(supervision.names, supervision.validation())
     return SketchResult(
-        signature=sketcher.signature(supervision.names, supervision.validation()),
+        signature=signature,
         space=space,
         rows=sketcher.rows,
         skipped=rows - sketcher.rows,
