@@ -122,6 +122,8 @@ def build_service(settings: Settings, database: Database, handlers: Sequence[grp
 def _run(settings: Settings, ready_file: Path | None) -> None:
     if ready_file is not None:
         ready_file.unlink(missing_ok=True)  # of a process that was killed
+    # Calls run side by side already; threads within one would only take the cores from the others.
+    threadpool_limits(1, user_api="blas")
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
