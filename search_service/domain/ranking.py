@@ -91,5 +91,8 @@ class SignatureIndex(Protocol):
     def coverage(self, target: Signature) -> Coverage:
         """Adaptivity of every dataset in the target's space; the same numbers as the score `adaptivity` gives."""
 
+    def tidy(self) -> None:
+        """Puts right what many small changes left behind; for idle moments, and takes some tens of milliseconds."""
+
     def spaces(self) -> dict[str, int]:
         """Number of datasets by space digest."""

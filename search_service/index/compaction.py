@@ -32,6 +32,22 @@ def plan_merge(sizes: Sequence[int], fan: int, most: int) -> list[int]:
     return chosen if len(chosen) > 1 else []
 
 
+def plan_tidying(sizes: Sequence[int], most: int) -> list[int]:
+    """Positions of the segments to merge into one in an idle moment, smallest first; empty if there are not two.
+
+    As many of the smallest as have at most `most` sources together: the merge must stay short, and a registry that
+    gains a model every second must not have all of its segments rewritten every second.
+    """
+    chosen: list[int] = []
+    merged = 0
+    for position in sorted(range(len(sizes)), key=sizes.__getitem__):
+        merged += sizes[position]
+        if merged > most:
+            break
+        chosen.append(position)
+    return chosen if len(chosen) > 1 else []
+
+
 def _tier(size: int, fan: int) -> int:
     tier = 0
     while size >= fan:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from msearch_sketch.errors import SignatureError
 from msearch_sketch.signature import Signature
 from search_service.domain.ranking import Coverage
-from search_service.index.compaction import plan_merge
+from search_service.index.compaction import plan_merge, plan_tidying
 from search_service.index.segment import MOST_SOURCES, Segment, Target
 from search_service.index.warm_up import warm_up
 
 _SOURCES_AT_ONCE = 4096  # bounds what building a segment takes beside the index
+
+_TIDIED_SOURCES = 2048  # merged within some tens of milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,15 @@ class InvertedIndex:
                 if parts is not None:
                     self._publish(digest, space, parts)
 
+    def tidy(self) -> None:
+        """Merges each space's smallest segments: a query costs a look-up of every key in every segment."""
+        with self._writing:
+            for digest, space in self._listed():
+                parts = list(space.snapshot.parts)
+                due = plan_tidying([part.count for part in parts], min(_TIDIED_SOURCES, self._most_sources))
+                if due:
+                    self._publish(digest, space, self._merge(space, parts, due))
+
     def coverage(self, target: Signature) -> Coverage:
         """Adaptivity of every dataset in the target's space; the same numbers as the score `adaptivity` gives.
 
@@ -220,10 +231,14 @@ class InvertedIndex:
             due = due or [position for position, part in enumerate(parts) if part.worn][:1]
             if not due:
                 return
-            merging = [parts[position] for position in due]
-            merged = Segment.merge([part.segment for part in merging], [part.alive for part in merging])
-            rest = [part for part in parts if all(part is not other for other in merging)]
-            parts = [*rest, self._adopt(space, merged)]
+            parts = self._merge(space, parts, due)
+
+    def _merge(self, space: _Space, parts: Sequence[_Part], due: Sequence[int]) -> list[_Part]:
+        """The parts with those at the positions `due` merged into one."""
+        merging = [parts[position] for position in due]
+        merged = Segment.merge([part.segment for part in merging], [part.alive for part in merging])
+        rest = [part for position, part in enumerate(parts) if position not in set(due)]
+        return [*rest, self._adopt(space, merged)]
 
 
 def _empty_snapshot(signature: Signature) -> _Snapshot:

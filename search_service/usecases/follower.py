@@ -35,6 +35,7 @@ class Follower:
     def _follow(self) -> None:
         while not self._stopped.wait(self._interval_s):
             try:
-                self._catalogue.refresh(self._interval_s / 2)
+                if not self._catalogue.refresh(self._interval_s / 2):
+                    self._catalogue.index.tidy()
             except Exception as error:  # noqa: BLE001 - reported, and the next poll tries again
                 self._failed(error)

@@ -44,6 +44,7 @@ OPERATIONS = st.lists(
         st.tuples(st.just("put"), st.lists(ENTRY, min_size=1, max_size=1)),
         st.tuples(st.just("put_many"), st.lists(ENTRY, max_size=12)),
         st.tuples(st.just("remove"), st.lists(ENTRY, min_size=1, max_size=1)),
+        st.tuples(st.just("tidy"), st.just([])),
     ),
     max_size=30,
 )
@@ -63,6 +64,8 @@ def test_any_history_gives_the_pairwise_numbers(
             index.put(*signed[0])
         elif operation == "put_many":
             index.put_many(signed)
+        elif operation == "tidy":
+            index.tidy()
         else:
             index.remove(entries[0][0])
             expected.pop(entries[0][0], None)

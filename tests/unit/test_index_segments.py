@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msearch_sketch.errors import SignatureError
 from msearch_sketch.signature import Signature
 from search_service.index import InvertedIndex, kernels
-from search_service.index.compaction import plan_merge
+from search_service.index.compaction import plan_merge, plan_tidying
 from search_service.index.segment import MOST_SOURCES
 from tests.signatures import DIGEST, SPACE, blank_signature, family, keyed_signature
 
@@ -108,6 +108,26 @@ def test_single_puts_make_few_segments_and_removing_frees_them() -> None:
     assert shrunk.datasets == 20
     assert shrunk.postings < size.postings / 5
     assert shrunk.size_bytes < size.size_bytes / 2
+
+
+def test_tidying_leaves_one_small_segment() -> None:
+    index = InvertedIndex(fan=8)
+    for i, signature in enumerate(family(np.random.default_rng(0), 20)):
+        index.put(f"dataset {i}", signature)
+    assert index.sizes()[SPACE.digest].segments > 1
+    index.tidy()
+    assert (index.sizes()[SPACE.digest].segments, index.sizes()[SPACE.digest].datasets) == (1, 20)
+
+
+@given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 100))
+def test_tidying_takes_the_smallest_that_fit(sizes: list[int], most: int) -> None:
+    chosen = plan_tidying(sizes, most)
+    assert sum(sizes[position] for position in chosen) <= most
+    assert len(chosen) != 1
+    rest = [size for position, size in enumerate(sizes) if position not in chosen]
+    assert all(sizes[position] <= size for position in chosen for size in rest)
+    if chosen and rest:
+        assert sum(sizes[position] for position in chosen) + min(rest) > most
 
 
 def test_putting_the_same_again_does_not_grow_the_index() -> None:

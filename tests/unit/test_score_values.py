@@ -143,14 +143,20 @@ def test_partition_matches_are_exactly_those_of_the_definition() -> None:
 
 # Coresets.
 def test_nearest_by_hand() -> None:
-    source = coreset([[0, 0], [0, 10], [0, 20]])  # spacing 10
-    target = coreset([[30, 0], [0, 10]], [3, 9])
-    assert value("nearest", target, source) == pytest.approx(-(3 * math.log(1 + 3) + 9 * math.log(1 + 0)) / 12)
+    source = coreset([[0, 0], [0, 20], [0, 50]])
+    target = coreset([[30, 20], [0, 20]], [3, 9])  # spacing 30
+    assert value("nearest", target, source) == pytest.approx(-(3 * math.log(1 + 1) + 9 * math.log(1 + 0)) / 12)
+
+
+def test_nearest_does_not_reward_a_source_for_being_spread_out() -> None:
+    target = coreset([[0, 0], [0, 10]])
+    dense, sparse = coreset([[5, 0], [5, 1]]), coreset([[5, 0], [5, 900]])
+    assert value("nearest", target, dense) > value("nearest", target, sparse)
 
 
 def test_nearest_is_exact_far_from_the_origin() -> None:
-    source = coreset([[8191, 8191], [8191, 8189]])
-    assert value("nearest", coreset([[8190, 8191]]), source) == pytest.approx(-math.log(1 + 1 / 2))
+    target = coreset([[8191, 8191], [8191, 8189]])  # spacing 2
+    assert value("nearest", target, coreset([[8190, 8190]])) == pytest.approx(-math.log(1 + math.sqrt(2) / 2))
 
 
 def test_coverage_knn_by_hand() -> None:
