@@ -26,7 +26,6 @@ from pathlib import Path
 import grpc
 import numpy as np
 import onnx
-import pyarrow as pa
 from onnx import TensorProto, helper
 
 from benchmarks.report import Report, print_table
@@ -34,7 +33,6 @@ from benchmarks.search_sources import DIMENSION, ROWS, SPACE, Universe
 from benchmarks.service_under_test import NOTHING, running
 from msearch.v1 import registry_service_pb2, registry_service_pb2_grpc, search_service_pb2, search_service_pb2_grpc
 from msearch.v1 import types_pb2 as types
-from msearch_sketch import open_dataset, sketch
 from msearch_sketch.signature import Signature
 from search_service.domain.catalog import (
     Artifact,
@@ -53,16 +51,10 @@ CACHE = Path(".cache/benchmarks")
 Unary = Callable[[bytes], bytes]
 
 
-def target_signatures(count: int) -> tuple[str, list[bytes]]:
-    """A feature space document, and encoded signatures in it of 500 made embeddings each."""
-    generator = np.random.default_rng(3)
-    results = []
-    for _ in range(count):
-        centres = generator.normal(0, 1, (8, DIMENSION))
-        rows = centres[generator.integers(0, 8, 500)] + generator.normal(0, 0.4, (500, DIMENSION))
-        column = pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel().astype(np.float32)), DIMENSION)
-        results.append(sketch(open_dataset(pa.table({"embedding": column}))))
-    return results[0].space.document, [result.signature.encoded for result in results]
+def encoded_signatures(count: int, rows: int, stream: int) -> list[bytes]:
+    """Encoded signatures of made datasets of the families that the index benchmark uses."""
+    chunks = Universe().datasets(count, rows=rows, stream=stream)
+    return [complete(signature).encoded for chunk in chunks for signature in chunk.signatures()]
 
 
 def small_onnx() -> bytes:
@@ -89,8 +81,8 @@ def card(name: str) -> str:
     })  # fmt: skip
 
 
-def register_models(address: str, space: str, signatures: list[bytes], artifact: bytes, count: int) -> float:
-    """Registers `count` models, each with an artifact and a dataset of its own, and gives the seconds it took."""
+def register_models(address: str, signatures: list[bytes], artifact: bytes) -> float:
+    """Registers a model per signature, each with an artifact and a dataset of its own; gives the seconds it took."""
     digest = hashlib.sha256(artifact).hexdigest()
 
     def messages(number: int) -> Iterator[registry_service_pb2.RegisterModelRequest]:
@@ -100,7 +92,7 @@ def register_models(address: str, space: str, signatures: list[bytes], artifact:
             new_dataset=registry_service_pb2.NewDataset(
                 name=f"dataset-{number:06d}",
                 modality=types.MODALITY_EMBEDDING,
-                signatures=[types.Signature(data=signatures[number % len(signatures)])],
+                signatures=[types.Signature(data=signatures[number])],
             ),
             upload=registry_service_pb2.RegisterModelRequest.Upload(digest=digest, size_bytes=len(artifact)),
         )
@@ -109,9 +101,9 @@ def register_models(address: str, space: str, signatures: list[bytes], artifact:
 
     with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(CALLERS) as pool:
         stub = registry_service_pb2_grpc.RegistryServiceStub(channel)
-        stub.RegisterFeatureSpace(registry_service_pb2.RegisterFeatureSpaceRequest(document=space), timeout=60)
+        stub.RegisterFeatureSpace(registry_service_pb2.RegisterFeatureSpaceRequest(document=SPACE.document), timeout=60)
         started = time.perf_counter()
-        for _ in pool.map(lambda number: stub.RegisterModel(messages(number), timeout=60), range(count)):
+        for _ in pool.map(lambda number: stub.RegisterModel(messages(number), timeout=60), range(len(signatures))):
             pass
         return time.perf_counter() - started
 
@@ -242,22 +234,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes; the bars then prove nothing")
     quick = parser.parse_args().quick
-    catalogue, sources, rounds, seconds = (100, 1_000, 2, 0.5) if quick else (1_000, 100_000, 5, 3.0)
+    catalogue, registered, rounds, seconds = (100, 1_000, 2, 0.5) if quick else (1_000, 100_000, 5, 3.0)
     report = Report("service", quick=quick)
 
-    (space, signatures), artifact = target_signatures(64), small_onnx()
+    sources, targets = encoded_signatures(catalogue, ROWS, stream=0), encoded_signatures(64, 500, stream=1)
     with tempfile.TemporaryDirectory() as name, running(Path(name)) as address:
-        took = register_models(address, space, signatures, artifact, catalogue)
-        report.figure("registration", {"models": catalogue, "seconds": took, "signature_bytes": len(signatures[0])})
-        found, idle = compare_search(address, signatures, rounds, seconds)
+        took = register_models(address, sources, small_onnx())
+        report.figure("registration", {"models": catalogue, "seconds": took, "signature_bytes": len(sources[0])})
+        found, idle = compare_search(address, targets, rounds, seconds)
     ratios = [one / other for one, other in zip(found, idle, strict=True)]
     report.figure("search", {"catalogue": catalogue, "searches_per_s": found, "nothing_per_s": idle})
 
-    folder = CACHE / f"service-{sources}"
+    folder = CACHE / f"service-{registered}"
     folder.mkdir(parents=True, exist_ok=True)
-    fill(folder, sources)
+    fill(folder, registered)
     starts = [start_to_first_answer(folder) for _ in range(1 if quick else 3)]
-    report.figure("start", {"sources": sources, "seconds": starts})
+    report.figure("start", {"sources": registered, "seconds": starts})
 
     print_table(
         ["measure", "value"],
@@ -265,7 +257,7 @@ def main() -> int:
             [f"models registered a second ({catalogue:,}, {CALLERS} callers)", f"{catalogue / took:.0f}"],
             [f"searches a second (catalogue of {catalogue:,})", f"{statistics.median(found):.0f}"],
             ["calls of nothing a second, same message sizes", f"{statistics.median(idle):.0f}"],
-            [f"start to first answer with {sources:,} sources, s", f"{statistics.median(starts):.1f}"],
+            [f"start to first answer with {registered:,} sources, s", f"{statistics.median(starts):.1f}"],
         ],
     )
     report.bar("registrations_per_s", catalogue / took, limit=200, more_is_better=True)

@@ -5,6 +5,7 @@ python -m benchmarks.bench_sketch
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 
@@ -47,8 +48,11 @@ def texts(count: int, generator: np.random.Generator) -> pa.Table:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer repeats")
+    quick = parser.parse_args().quick
     generator = np.random.default_rng(1)
-    report = Report("sketch")
+    report = Report("sketch", quick=quick)
     cases = {
         "images_28x28": (images(IMAGES, generator), 1.0),
         "short_texts": (texts(TEXTS, generator), 3.0),
@@ -56,7 +60,7 @@ def main() -> int:
     rows = []
     for name, (table, limit) in cases.items():
         dataset = open_dataset(table)
-        timing = repeat(lambda dataset=dataset: sketch(dataset), REPEATS)
+        timing = repeat(lambda dataset=dataset: sketch(dataset), 1 if quick else REPEATS)
         size = len(sketch(open_dataset(table.slice(0, 2_000))).signature.encoded)
         rows.append([name, f"{table.num_rows:,}", f"{timing.median:.3f}", f"{size / 1024:.1f}"])
         report.figure(name, {"rows": table.num_rows, "seconds": timing.seconds, "bytes_of_2000_rows": size})

@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 _LIBRARIES = ("numpy", "numba", "scipy", "datasketch", "faiss-cpu", "grpcio", "sqlalchemy", "onnxruntime", "pyarrow")
+RESULTS = Path(__file__).parent / "results"
+"""Where result files go."""
+
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -37,6 +40,11 @@ class Bar:
     def ok(self) -> bool:
         """Whether the promise holds; a value that is not a number breaks it."""
         return self.value >= self.limit if self.more_is_better else self.value <= self.limit
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Bar:
+        """A bar from a result file."""
+        return cls(raw["name"], raw["value"], raw["limit"], raw["more_is_better"])
 
     def __str__(self) -> str:
         return f"bar {self.name} {self.value:.4g} {self.limit:.4g} {'ok' if self.ok else 'short'}"
@@ -88,7 +96,7 @@ class Report:
         """Keeps a bar; `finish` prints it."""
         self.bars.append(Bar(name, float(value), float(limit), more_is_better))
 
-    def finish(self, folder: Path = Path("benchmarks/results")) -> int:
+    def finish(self, folder: Path = RESULTS) -> int:
         """Prints the bars, writes FOLDER/NAME.json, and gives 1 if a bar is short, else 0."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}{'_quick' if self.quick else ''}.json"

@@ -81,23 +81,16 @@ def _spelled_out(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+_Text = RawTextEncoding | TokenizerEncoding | HashingEncoding | FeaturiserEncoding
+_Plain = RawEncoding | FeaturiserEncoding
+
 TextEncoding = Annotated[
-    RawTextEncoding | TokenizerEncoding | HashingEncoding | FeaturiserEncoding,
+    _Text,
     Field(discriminator="type"),
-    BeforeValidator(_spelled_out),
+    BeforeValidator(_spelled_out, json_schema_input_type=_Text | Literal["raw", "hashing"]),
 ]
 PlainEncoding = Annotated[
-    RawEncoding | FeaturiserEncoding,
+    _Plain,
     Field(discriminator="type"),
-    BeforeValidator(_spelled_out),
-]
-
-__all__ = [
-    "FeaturiserEncoding",
-    "HashingEncoding",
-    "PlainEncoding",
-    "RawEncoding",
-    "RawTextEncoding",
-    "TextEncoding",
-    "TokenizerEncoding",
+    BeforeValidator(_spelled_out, json_schema_input_type=_Plain | Literal["raw"]),
 ]

@@ -50,6 +50,15 @@ def featurise(featuriser: str, modality: str, columns: Mapping[str, Any]) -> Fea
     return Features(features.ticks.astype(np.float32) / np.float32(TICKS_PER_UNIT), features.kept, features.problem)
 
 
+def featurised_dimension(featuriser: str) -> int | None:
+    """How many features a row becomes; None if the featuriser is not installed here, or fits its space on data."""
+    try:
+        space = get_featuriser(featuriser).fixed_space(Columns((), ()))
+    except SketchError:
+        return None
+    return None if space is None else space.dimension
+
+
 def _get(featuriser: str) -> Featuriser:
     try:
         return get_featuriser(featuriser)

@@ -45,8 +45,12 @@ Label = Annotated[
 ]
 """A short text that is not blank; an integer is taken as its digits."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{1,200}$")]
-"""Letters, digits, dot, underscore, hyphen and slash; at most 200."""
+_NAME_PART = "[A-Za-z0-9_][A-Za-z0-9._-]*"
+Name = Annotated[str, Field(pattern=rf"^{_NAME_PART}(/{_NAME_PART})*$", max_length=200)]
+"""Letters, digits, dot, underscore and hyphen, in parts divided by slashes; at most 200.
+
+No part begins with a dot or a hyphen, so that a name is neither a path out of a folder nor an option of a command.
+"""
 
 Version = Annotated[
     str,

@@ -54,7 +54,7 @@ def _load(path: Path, changed_ns: int, length: int) -> Any:  # noqa: ARG001 - a 
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415 - an optional dependency
     except ImportError:
-        raise InputError("a card with a tokenizer needs the package tokenizers: pip install tokenizers") from None
+        raise InputError(f"{path} needs the package tokenizers: pip install 'msearch[tokenizers]'") from None
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # noqa: BLE001 - the library raises nothing narrower

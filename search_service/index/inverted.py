@@ -19,7 +19,6 @@ from search_service.index.segment import MOST_SOURCES, Segment, Target
 from search_service.index.warm_up import warm_up
 
 _SOURCES_AT_ONCE = 4096  # bounds what building a segment takes beside the index
-
 _TIDIED_SOURCES = 2048  # merged within some tens of milliseconds
 
 

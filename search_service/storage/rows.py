@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -69,13 +70,11 @@ def model_of(row: Row, card: str = "") -> Model:
         version=row.version,
         description=row.description,
         licence=row.licence,
-        tags=tuple(json.loads(row.tags)),
+        tags=_strings(row.tags),
         task=row.task,
         modality=Modality(row.modality),
-        classes=tuple(json.loads(row.classes)),
-        metrics=tuple(
-            Metric(name=name, value=value, dataset=dataset) for name, value, dataset in json.loads(row.metrics)
-        ),
+        classes=_strings(row.classes),
+        metrics=_metrics(row.metrics),
         parent=row.parent,
         artifact=Artifact(
             format=row.artifact_format,
@@ -124,7 +123,7 @@ def dataset_of(row: Row, signatures: Sequence[SignatureSummary]) -> Dataset:
         name=row.name,
         version=row.version,
         description=row.description,
-        tags=tuple(json.loads(row.tags)),
+        tags=_strings(row.tags),
         licence=row.licence,
         modality=Modality(row.modality),
         signatures=tuple(signatures),
@@ -193,6 +192,18 @@ def _tensors_json(tensors: Sequence[Tensor]) -> str:
     return as_json([[tensor.name, tensor.element_type, tensor.shape] for tensor in tensors])
 
 
+# Models share most of these texts; remembered values make a scan of all models faster and its result smaller.
+@lru_cache(maxsize=4096)
+def _strings(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=4096)
+def _metrics(text: str) -> tuple[Metric, ...]:
+    return tuple(Metric(name=name, value=value, dataset=dataset) for name, value, dataset in json.loads(text))
+
+
+@lru_cache(maxsize=4096)
 def _tensors(text: str) -> tuple[Tensor, ...]:
     return tuple(
         Tensor(name=name, element_type=element_type, shape=tuple(shape))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +66,16 @@ class LiveCatalogue:
         """
         with self._updating, self._database.begin() as unit:
             self._sequence = unit.changes.last()
-            for entries in _batches(unit.datasets.scan_signatures(), _SIGNATURES_AT_ONCE):
-                self.index.put_many(
-                    [(dataset_id, Signature.from_checked_bytes(data)) for dataset_id, _, data in entries]
-                )
+            with ThreadPoolExecutor(1, thread_name_prefix="msearch-load") as builder:
+                # The index takes in one batch while the next is read and decoded.
+                indexing: Future[None] | None = None
+                for entries in _batches(unit.datasets.scan_signatures(), _SIGNATURES_AT_ONCE):
+                    decoded = [(dataset_id, Signature.from_checked_bytes(data)) for dataset_id, _, data in entries]
+                    if indexing is not None:
+                        indexing.result()
+                    indexing = builder.submit(self.index.put_many, decoded)
+                if indexing is not None:
+                    indexing.result()
             self._by_id = {model.id: model for model in unit.models.scan()}
             self._snapshot = Snapshot.of(self._by_id.values())
             self._checked_at = self._monotonic()

@@ -64,14 +64,14 @@ class Dataset:
 
     def _read(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
         data = [name for name in self.columns.names if name in schema.names]
-        rows_read, values_read = 0, 0
+        rows_read, holds_values = 0, False
         for batch in resize_batches(self.source.read(schema, rows), rows):
             rows_read += batch.num_rows
-            values_read += sum(batch.num_rows - batch.column(name).null_count for name in data)
+            holds_values = holds_values or any(_holds_value(batch.column(name)) for name in data)
             yield batch
         if rows_read == 0:
             raise DatasetError(f"{self.name} has no rows")
-        if data and values_read == 0:
+        if data and not holds_values:
             raise DatasetError(f"{self.name}: every value of {', '.join(data)} is missing")
 
 
@@ -107,6 +107,8 @@ def open_dataset(
         found = detect(opened.schema, modality=modality, column=column, labels=labels, ignore=ignore)
     except DatasetError as error:
         raise DatasetError(f"{opened.name}: {error}") from None
+    except UnicodeDecodeError:
+        raise DatasetError(f"{opened.name}: a column name is not UTF-8 text: save the data with another name") from None
     found = _complete_types(found, opened)
     return Dataset(
         name=opened.name,
@@ -118,6 +120,13 @@ def open_dataset(
         size_bytes=opened.size_bytes,
         source=opened,
     )
+
+
+def _holds_value(column: pa.Array) -> bool:
+    """Whether anything in a column is not missing. NaN and infinity are no values of a number."""
+    if pa.types.is_floating(column.type):
+        return bool(pc.any(pc.is_finite(column)).as_py())
+    return bool(column.null_count < len(column))
 
 
 def _complete_types(found: Detection, source: Source) -> Detection:

@@ -138,7 +138,7 @@ def _find_only_column(fields: list[pa.Field], modality: str) -> tuple[str, Colum
         listed = _list(field.name for field in fitting)
         raise DatasetError(
             f"columns {listed} hold {modality.replace('_', ' ')}: choose one with --column"
-            + (", or read them all with --modality tabular" if modality == "text" else "")
+            + (", or read them all with --as-modality tabular" if modality == "text" else "")
         )
     raise DatasetError(f"no column holds {modality.replace('_', ' ')}: found {_describe(fields)}")
 

@@ -259,10 +259,12 @@ def _decode(data: bytes) -> Signature:
         arrays: dict[str, NDArray[Any]] = {}
         for name, dtype, shape in listed:
             expected, axes = _ARRAYS[name]
-            if dtype != expected or len(shape) != axes or not all(type(n) is int and n >= 0 for n in shape):
-                raise ValueError(f"array {name} has an unexpected type or shape")
+            if dtype != expected or len(shape) != axes:
+                raise ValueError(f"array {name} has an unexpected type or number of axes")
             count = 1
             for extent in shape:
+                if type(extent) is not int or extent < 0:
+                    raise ValueError(f"array {name} has an impossible shape")
                 count *= extent
             end = at + count * np.dtype(dtype).itemsize
             if end > len(data):

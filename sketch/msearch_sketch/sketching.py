@@ -134,5 +134,6 @@ def _check_readable(name: str, rows: int, readable: int, problem: str) -> None:
         raise DatasetError(f"{skipped} of {rows} rows of {name} cannot be read; the first: {problem}")
     if readable < LEAST_ROWS:
         raise DatasetError(
-            f"{name} has {readable} rows; at least {LEAST_ROWS} are needed, so that the signature does not reveal them"
+            f"{name} has {readable} {'row' if readable == 1 else 'rows'}; at least {LEAST_ROWS} are needed, "
+            "so that the signature does not reveal them"
         )

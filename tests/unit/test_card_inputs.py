@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,14 @@ class TestText:
         with pytest.raises(InputError, match=problem) as caught:
             prepare(card, pa.record_batch({"t": ["a"]}))
         assert file in str(caught.value)
+
+    def test_a_missing_library_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "tokenizers", None)
+        (tmp_path / "tokenizer.json").write_text("{}")
+        encoding = {"type": "tokenizer", "file": "tokenizer.json", "length": 3}
+        card = card_of({"kind": "text", "column": "t", "encoding": encoding}, tmp_path)
+        with pytest.raises(InputError, match=r"pip install 'msearch\[tokenizers\]'"):
+            prepare(card, pa.record_batch({"t": ["a"]}))
 
     def test_a_card_without_a_folder_cannot_find_its_tokenizer(self) -> None:
         encoding = {"type": "tokenizer", "file": "tokenizer.json", "length": 3}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -50,7 +51,7 @@ def explain_read_errors(name: str) -> Iterator[None]:
         raise
     except (OSError, EOFError) as error:
         raise DatasetError(f"{name} cannot be read: {_first_line(error)}") from None
-    except (pa.ArrowException, ValueError, KeyError) as error:
+    except (pa.ArrowException, ValueError, KeyError, NotImplementedError, OverflowError, zlib.error) as error:
         if "straddling object" in str(error):
             raise DatasetError(f"{name} has a row of more than {TEXT_BLOCK_BYTES} bytes: save it as Parquet") from None
         raise DatasetError(f"{name} is corrupt or not of this format: {_first_line(error)}") from None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 from msearch_sketch.errors import DatasetError
 from msearch_sketch.readers.arrow_ipc import FILE_MAGIC, ArrowSource
-from msearch_sketch.readers.base import Source
+from msearch_sketch.readers.base import Source, explain_read_errors
 from msearch_sketch.readers.delimited import DelimitedSource
 from msearch_sketch.readers.image_folder import ImageFolderSource
 from msearch_sketch.readers.json_lines import JsonLinesSource
@@ -34,15 +36,21 @@ def open_path(path: Path, format: str | None = None) -> Source:
     """
     if format is not None and format not in FORMATS:
         raise DatasetError(f"format {format!r} is unknown: choose one of {', '.join(FORMATS)}")
-    if not path.exists():
-        raise DatasetError(f"{path} does not exist")
-    if path.is_dir():
+    with explain_read_errors(str(path)):
+        return _open_existing(path, format)
+
+
+def _open_existing(path: Path, format: str | None) -> Source:
+    status = _status(path)
+    if stat.S_ISDIR(status.st_mode):
         if format not in (None, "image-folder"):
             raise DatasetError(f"{path} is a folder; format {format} needs a file")
         return ImageFolderSource(path)
     if format == "image-folder":
         raise DatasetError(f"{path} is a file; format image-folder needs a folder")
-    if path.stat().st_size == 0:
+    if not stat.S_ISREG(status.st_mode):
+        raise DatasetError(f"{path} is neither a file nor a folder: save the data to a file first")
+    if status.st_size == 0:
         raise DatasetError(f"{path} is empty: it holds not even a header")
     match format or detect_format(path):
         case "parquet":
@@ -57,6 +65,13 @@ def open_path(path: Path, format: str | None = None) -> Source:
             return ArrowSource(path)
         case _:
             return NpzSource(path)
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist") from None
 
 
 def detect_format(path: Path) -> str:
@@ -77,4 +92,5 @@ def detect_format(path: Path) -> str:
             return name
     if start.lstrip().startswith(b"{"):
         return "jsonl"
-    raise DatasetError(f"{path} is of no known format: say which with --format, one of {', '.join(FORMATS)}")
+    known = ", ".join(dict.fromkeys(_SUFFIXES))
+    raise DatasetError(f"{path} is of no known format: give it the ending of its format, one of {known}")

@@ -94,7 +94,7 @@ class NpzSource:
         try:
             with explain_read_errors(self.name), zipfile.ZipFile(path) as archive:
                 self._members = [_read_header(archive, info.filename) for info in archive.infolist()]
-        except zipfile.BadZipFile:
+        except (zipfile.BadZipFile, RuntimeError):
             raise DatasetError(f"{self.name} is corrupt or not an npz archive") from None
         if not self._members:
             raise DatasetError(f"{self.name} holds no array")
@@ -117,7 +117,7 @@ class NpzSource:
                 for arrays in zip(*pieces, strict=True):
                     columns = [member.to_arrow(array) for member, array in zip(wanted, arrays, strict=True)]
                     yield cast_batch(pa.RecordBatch.from_arrays(columns, names=names), schema, self.name)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, RuntimeError) as error:  # an encrypted member is a RuntimeError
             raise DatasetError(f"{self.name} is corrupt: {error}") from None
 
 
