@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "MSEARCH_"
+LOG_FORMATS = ("json", "console")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class SettingsError(ValueError):
@@ -21,7 +23,7 @@ class Settings:
 
     `database` and `blobs` are URLs and default to places in `data_dir`. `default_order` reads "score" or
     "score:weight,score:weight". `retrieved` is the number of candidates for which other scores than adaptivity are
-    computed when they decide the order.
+    computed when they decide the order. Each answered search is logged at the level debug.
     """
 
     data_dir: Path
@@ -30,6 +32,7 @@ class Settings:
     listen: str = "127.0.0.1:50051"
     default_order: str = "adaptivity"
     log_format: str = "json"
+    log_level: str = "info"
     threads: int = 32
     retrieved: int = 1000
     largest_artifact_bytes: int = 8 << 30
@@ -88,7 +91,8 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         blobs=text("blobs", f"file://{data_dir / 'blobs'}"),
         listen=_check_listen(text("listen", _DEFAULTS.listen)),
         default_order=text("default_order", _DEFAULTS.default_order),
-        log_format=_check_log_format(text("log_format", _DEFAULTS.log_format)),
+        log_format=_check_one_of("LOG_FORMAT", text("log_format", _DEFAULTS.log_format), LOG_FORMATS),
+        log_level=_check_one_of("LOG_LEVEL", text("log_level", _DEFAULTS.log_level), LOG_LEVELS),
         threads=integer("threads"),
         retrieved=integer("retrieved"),
         largest_artifact_bytes=integer("largest_artifact_bytes"),
@@ -113,7 +117,7 @@ def _check_listen(value: str) -> str:
     return value
 
 
-def _check_log_format(value: str) -> str:
-    if value not in ("json", "console"):
-        raise SettingsError(f"{PREFIX}LOG_FORMAT must be json or console, not {value!r}")
+def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise SettingsError(f"{PREFIX}{name} must be {', '.join(allowed[:-1])} or {allowed[-1]}, not {value!r}")
     return value

@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def configure_logs(format: str) -> None:
-    """`format` is "json" for machines or "console" for people."""
+def configure_logs(format: str, level: str = "info") -> None:
+    """`format` is "json" for machines or "console" for people; `level` is the least level that is written."""
     renderers: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if format == "json"
@@ -22,7 +22,7 @@ def configure_logs(format: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *renderers,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 
@@ -19,21 +18,15 @@ _log = structlog.get_logger()
 
 
 class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
-    """See search_service.proto; method by method.
+    """See search_service.proto; method by method."""
 
-    A search is computation, so more of them at once than there are cores only make each other slower: `turns` of them
-    run, the others wait.
-    """
-
-    def __init__(self, searcher: Searcher, turns: int) -> None:
+    def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
-        self._turns = threading.Semaphore(turns)
 
     def Search(self, request: pb.SearchRequest, context: grpc.ServicerContext) -> pb.SearchResponse:
         started = time.perf_counter()
-        with self._turns:
-            ranking = search(self._searcher, request.signature.data, wire.read_options(request.options))
-            response = pb.SearchResponse(ranking=wire.write_ranking(ranking))
+        ranking = search(self._searcher, request.signature.data, wire.read_options(request.options))
+        response = pb.SearchResponse(ranking=wire.write_ranking(ranking))
         _note("search_answered", ranking, started)
         return response
 
@@ -59,7 +52,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
 
 
 def _note(event: str, ranking: Ranking, started: float) -> None:
-    _log.info(
+    _log.debug(
         event,
         duration_ms=round((time.perf_counter() - started) * 1e3, 3),
         rows=ranking.target_rows,

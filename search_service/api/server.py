@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent import futures
 
@@ -54,9 +53,7 @@ class Server:
             ],
         )
         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(registry), self._server)
-        search_service_pb2_grpc.add_SearchServiceServicer_to_server(
-            SearchServicer(searcher, turns=os.cpu_count() or 1), self._server
-        )
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(SearchServicer(searcher), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

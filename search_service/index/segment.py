@@ -17,7 +17,7 @@ MOST_SOURCES = 1 << 16
 """Ordinals are 16 bits wide."""
 
 _PREFIX_BITS_MOST = 16  # from there on a remainder takes 16 bits
-_BUCKET_POSTINGS_LOG2 = 3  # about 8 to 16 postings a bucket
+_BUCKET_POSTINGS_LOG2 = 1  # about 2 to 4 postings a bucket
 _DENSE_SHARE = 16  # a bitmap is as small and as fast as postings from about one source in 16 on
 _DENSE_LEAST = kernels.SCAN_LIMIT + 1
 
