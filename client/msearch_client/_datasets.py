@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msearch_client._artifacts import Progress
@@ -30,6 +30,7 @@ class DatasetCalls(SketchCalls):
         labels: str | None = None,
         modality: Modality | str | None = None,
         column: str | None = None,
+        ignore: Collection[str] = (),
         space: FeatureSpace | None = None,
         version: str = "",
         description: str = "",
@@ -48,6 +49,7 @@ class DatasetCalls(SketchCalls):
             labels: column with the classes, so that the signature knows them.
             modality: the kind of data; required with `signatures`, detected from `data`.
             column: column with the data, where several would do.
+            ignore: columns to leave out.
             space: the feature space to sketch in; None chooses it as `sketch` does.
             version: "1" if empty.
             description: free text for people.
@@ -68,8 +70,9 @@ class DatasetCalls(SketchCalls):
             raise TypeError("register_dataset() needs the modality of the signatures")
         if data is not None:
             dataset = self.new_dataset(
-                name, data, labels=labels, modality=modality, column=column, space=space, version=version,
-                description=description, tags=tags, licence=licence, limit_rows=limit_rows, progress=progress,
+                name, data, labels=labels, modality=modality, column=column, ignore=ignore, space=space,
+                version=version, description=description, tags=tags, licence=licence,
+                limit_rows=limit_rows, progress=progress,
             )  # fmt: skip
         else:
             dataset = NewDataset(

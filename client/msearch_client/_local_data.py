@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,10 +59,12 @@ def open_data(
     modality: Modality | str | None = None,
     column: str | None = None,
     labels: str | None = None,
+    ignore: Collection[str] = (),
     limit_rows: int | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Opens a path, table, stream or frame; see `msearch_sketch.open_dataset` for what modality, column, labels do.
+    """Opens a path, table, stream or frame; see `msearch_sketch.open_dataset` for what modality, column, labels and
+    ignore do.
 
     Raises:
         LocalError: the data cannot be read, or its columns fit no modality.
@@ -74,7 +76,7 @@ def open_data(
         dataset = data
     else:
         with explain_sketch_errors():
-            dataset = open_dataset(data, modality=chosen, column=column, labels=labels)
+            dataset = open_dataset(data, modality=chosen, column=column, labels=labels, ignore=ignore)
     if limit_rows is None and progress is None:
         return dataset
     source = WatchedSource(dataset.source, limit_rows, progress)

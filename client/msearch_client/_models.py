@@ -231,7 +231,7 @@ def _locate(card: Card, artifact: str | os.PathLike[str] | bytes | None) -> tupl
         return prepare_upload(artifact), None
     if declared.format != "none" and not declared.uri:
         raise LocalError(
-            f"the card of {card.identity} declares a {declared.format} artifact, but none is given",
+            f"the card of {card.identity} declares an artifact of format {declared.format}, but none is given",
             hint="give the file, or say in the card where it is (artifact.uri) or that there is none "
             "(artifact.format: none)",
         )

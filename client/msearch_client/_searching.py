@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msearch_client._artifacts import Progress
@@ -37,6 +37,7 @@ class SearchCalls(SketchCalls):
         explain: bool = False,
         modality: Modality | str | None = None,
         column: str | None = None,
+        ignore: Collection[str] = (),
         limit_rows: int | None = None,
         progress: Progress | None = None,
     ) -> Ranking:
@@ -51,6 +52,7 @@ class SearchCalls(SketchCalls):
             explain: also return what each score rests on, and what was filtered out and why.
             modality: how to read the data; detected if None.
             column: column with the data, where several would do.
+            ignore: columns to leave out.
             limit_rows: sketch at most this many rows.
             progress: called with (rows sketched, rows in all or None).
 
@@ -62,7 +64,9 @@ class SearchCalls(SketchCalls):
         if isinstance(target, Signature):
             signature = target
         else:
-            signature = self.sketch(target, modality=modality, column=column, limit_rows=limit_rows, progress=progress)
+            signature = self.sketch(
+                target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
+            )
 
         question = make_question(filter, order_by, scores, explain=explain)
 
@@ -85,6 +89,7 @@ class SearchCalls(SketchCalls):
         explain: bool = False,
         modality: Modality | str | None = None,
         column: str | None = None,
+        ignore: Collection[str] = (),
         limit_rows: int | None = None,
         timeout_s: float | None = None,
         progress: Progress | None = None,
@@ -97,7 +102,9 @@ class SearchCalls(SketchCalls):
             LocalError: the data cannot be read.
             InvalidArgumentError: the service cannot sketch it, or a score or a filter is wrong.
         """
-        dataset = open_data(data, modality=modality, column=column, limit_rows=limit_rows, progress=progress)
+        dataset = open_data(
+            data, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
+        )
         question = make_question(filter, order_by, scores, explain=explain)
         options = options_to_proto(question, min(top, MOST_A_PAGE), "")
         header = requests.data_header(parse_modality(dataset.modality), column or "", options)

@@ -97,8 +97,10 @@ def _read_config(path: Path, *, named: bool) -> _Stored:
         if named:
             raise LocalError(f"MSEARCH_CONFIG names {path}, which does not exist") from None
         return _Stored(path, {})
-    except (OSError, UnicodeDecodeError) as error:
-        raise LocalError(f"cannot read the config file {path}: {error}") from None
+    except OSError as error:
+        raise LocalError(f"cannot read the config file {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise LocalError(f"the config file {path} is not UTF-8 text (byte {error.start})") from None
     try:
         stored = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msearch_client._artifacts import Progress
@@ -29,6 +29,7 @@ class SketchCalls(SpaceCalls):
         modality: Modality | str | None = None,
         column: str | None = None,
         labels: str | None = None,
+        ignore: Collection[str] = (),
         space: FeatureSpace | None = None,
         source: bool = False,
         limit_rows: int | None = None,
@@ -45,6 +46,7 @@ class SketchCalls(SpaceCalls):
             column: column with the data, where several would do.
             labels: column with the classes; None looks for one by its name, "" says that there is none. Where one is
                 found by its name, the classes enter the signature of a source only.
+            ignore: columns to leave out.
             space: the feature space; None takes the built-in one of the modality, or the one that the service has
                 for these columns.
             source: whether this is data that a model was trained on: where the service has no space for these
@@ -58,7 +60,13 @@ class SketchCalls(SpaceCalls):
             NotFoundError: the space of these columns is not known to the service, and `source` is false.
         """
         opened = open_data(
-            data, modality=modality, column=column, labels=labels, limit_rows=limit_rows, progress=progress
+            data,
+            modality=modality,
+            column=column,
+            labels=labels,
+            ignore=ignore,
+            limit_rows=limit_rows,
+            progress=progress,
         )
         if not source and not labels:
             opened = without_labels(opened)
@@ -70,6 +78,7 @@ class SketchCalls(SpaceCalls):
         data: Any,
         *,
         labels: str | None = None,
+        ignore: Collection[str] = (),
         modality: Modality | str | None = None,
         column: str | None = None,
         space: FeatureSpace | None = None,
@@ -86,7 +95,13 @@ class SketchCalls(SpaceCalls):
             LocalError: the data cannot be read or sketched.
         """
         opened = open_data(
-            data, modality=modality, column=column, labels=labels, limit_rows=limit_rows, progress=progress
+            data,
+            modality=modality,
+            column=column,
+            labels=labels,
+            ignore=ignore,
+            limit_rows=limit_rows,
+            progress=progress,
         )
         return NewDataset(
             name=name,
@@ -105,6 +120,7 @@ class SketchCalls(SpaceCalls):
         modality: Modality | str | None = None,
         column: str | None = None,
         labels: str | None = None,
+        ignore: Collection[str] = (),
         source: bool = False,
         limit_rows: int | None = None,
     ) -> FeatureSpace:
@@ -114,7 +130,7 @@ class SketchCalls(SpaceCalls):
             LocalError: the data cannot be read.
             NotFoundError: the space of these columns is not known to the service, and `source` is false.
         """
-        opened = open_data(data, modality=modality, column=column, labels=labels, limit_rows=limit_rows)
+        opened = open_data(data, modality=modality, column=column, labels=labels, ignore=ignore, limit_rows=limit_rows)
         return self._find_space(opened, source=source)
 
     def _find_space(self, dataset: Dataset, *, source: bool) -> FeatureSpace:

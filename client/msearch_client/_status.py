@@ -57,12 +57,12 @@ def to_error(failure: grpc.RpcError, server: str, timeout_s: float) -> ApiError:
     if kind is UnavailableError:
         # gRPC nests its reasons, outermost first; the innermost is the one that says something.
         return kind(
-            f"no answer from the service at {server} ({message.rpartition(': ')[2]})",
+            f"no answer from the service at {server} ({message.rpartition(': ')[2].strip(' ]')})",
             hint="start it with `msearch-cli serve`, or name another with --server, MSEARCH_SERVER or the config file",
         )
     if kind is DeadlineExceededError:
         return kind(
-            f"the service at {server} did not answer within {timeout_s:g} s",
+            f"the service at {server} did not answer within {timeout_s:.3g} s",
             hint="allow more time with Client(timeout_s=...) or MSEARCH_TIMEOUT_S, or look whether the service is busy",
         )
     if code is grpc.StatusCode.UNIMPLEMENTED:

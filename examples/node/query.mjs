@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import loader from "@grpc/proto-loader";
-import { tableFromArrays, tableToIPC } from "apache-arrow";
+import { Table, Utf8, tableToIPC, vectorFromArray } from "apache-arrow";
 
 const CHUNK_BYTES = 1 << 20;
 const [server, file, top = "5"] = process.argv.slice(2);
@@ -22,7 +22,8 @@ const { SearchService } = grpc.loadPackageDefinition(definition).msearch.v1;
 const client = new SearchService(server, grpc.credentials.createInsecure());
 
 const text = readFileSync(file, "utf8").split("\n").filter((line) => line.trim());
-const ipc = tableToIPC(tableFromArrays({ text }), "stream");
+// The type is given because Arrow would make a dictionary of strings, which the service takes for categories.
+const ipc = tableToIPC(new Table({ text: vectorFromArray(text, new Utf8()) }), "stream");
 
 const call = client.SearchByData({ deadline: Date.now() + 30_000 }, (error, answer) => {
   client.close();

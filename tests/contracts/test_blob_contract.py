@@ -214,10 +214,27 @@ def test_sweep_drops_old_partial_files_only(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
+    blobs = open_blob_store(str(tmp_path / "blobs"))
+    (tmp_path / "blobs").rmdir()
+    (tmp_path / "blobs").write_bytes(b"")
     with pytest.raises(Unavailable) as caught:
-        open_blob_store(str(tmp_path / "file")).upload(digest_of(b"x"), 1)
+        blobs.upload(digest_of(b"x"), 1)
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_made_is_refused_when_opened(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InvalidArgument, match="--blobs or MSEARCH_BLOBS"):
+        open_blob_store(str(tmp_path / place))
+
+
+def test_a_folder_that_may_not_be_written_is_refused_when_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(InvalidArgument, match="cannot be read and written"):
+        open_blob_store(str(tmp_path))
 
 
 def test_a_store_that_does_not_answer_is_unavailable(s3_url: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+
 from msearch_client.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -131,6 +131,17 @@ def test_ctrl_c_is_130_and_quiet(tmp_path: Path, words: list[str]) -> None:
     assert "Traceback" not in stderr
 
 
+def test_ctrl_c_while_it_starts_is_130_and_quiet(tmp_path: Path) -> None:
+    """A module that the program imports interrupts it, in place of a hand that is quick enough."""
+    interrupt = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    (tmp_path / "typer.py").write_text(interrupt, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from msearch_cli import main; main()", "version"],
+        cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_a_reader_that_goes_away_is_no_error_message(server: str) -> None:
     process = subprocess.Popen(
         [*CLI, "scores", "--json"],

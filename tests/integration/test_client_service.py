@@ -197,7 +197,7 @@ def test_a_registration_may_be_repeated(client: Client) -> None:
 @pytest.mark.parametrize(
     ("card", "artifact", "problem"),
     [
-        (make_card("x"), None, "declares a onnx artifact, but none is given"),
+        (make_card("x"), None, "declares an artifact of format onnx, but none is given"),
         (hosted("x"), b"bytes", "an artifact is given"),
         (make_card("x"), b"", "is empty"),
         (make_card("x"), "/none/net.onnx", "cannot read the artifact"),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import types_pb2
+from search_service.artifacts import spooling
 from search_service.domain.ports import Database
 from tests.service_in_process import Running, card, chunk, header, refused, register, service_in_process, upload
 from tests.small_zoo import make_card, write_net
@@ -243,3 +247,26 @@ def test_uploads_and_deletions_of_the_same_bytes_never_lose_them(running: Runnin
         thread.join()
     assert missing == []
     assert not running.blobs.exists(hashlib.sha256(net).hexdigest())
+
+
+class FullDisk(io.RawIOBase):
+    """A file that has no room left."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("buffer_bytes", [1, 1 << 20], ids=["found by write", "found by flush"])
+def test_a_disk_too_full_to_inspect_is_unavailable(
+    running: Running, net: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buffer_bytes: int
+) -> None:
+    full = io.BufferedWriter(FullDisk(), buffer_bytes)
+    monkeypatch.setattr(spooling.tempfile, "TemporaryFile", lambda **where: full)
+    with refused() as caught:
+        send(running, "m", net)
+    assert (caught[0].code, caught[0].reason) == ("UNAVAILABLE", "STORAGE_UNAVAILABLE")
+    assert "the disk of the service's data folder is full" in caught[0].message
+    assert nothing_is_left(running, tmp_path)

@@ -197,3 +197,24 @@ def test_the_word_index_of_sqlite_follows_every_change(sqlite_url: str) -> None:
         # Raises "database disk image is malformed" where index and table differ.
         connection.exec_driver_sql("INSERT INTO model_words (model_words, rank) VALUES ('integrity-check', 1)")
     engine.dispose()
+
+
+def test_a_full_disk_is_named(sqlite_url: str) -> None:
+    """A limit on the pages of the file stands for the disk."""
+    database = open_database(sqlite_url)
+    with database._engine.connect() as connection:  # the pool lends it again
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+    with database.begin() as work, pytest.raises(Unavailable, match="its disk is full") as caught:
+        work.models.add(a_model(description="x" * 1_000_000))
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    database.close()
+
+
+def test_a_database_that_may_only_be_read_is_named(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    with database._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
+    with database.begin() as work, pytest.raises(Unavailable, match="let the service write") as caught:
+        work.models.add(a_model())
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    database.close()

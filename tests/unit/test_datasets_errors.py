@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import pickle
 
 import numpy as np
@@ -38,6 +40,14 @@ def test_an_empty_file(tmp_path, name):
     assert "is empty" in _fail(_file(tmp_path, name, b""))
 
 
+def test_a_path_that_cannot_be_opened(tmp_path):
+    assert "File name too long" in _fail(tmp_path / ("n" * 300 + ".csv"))
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    assert "loop.csv cannot be read" in _fail(tmp_path / "loop.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "pipe.csv is neither a file nor a folder" in _fail(tmp_path / "pipe.csv")
+
+
 def test_no_rows(tmp_path):
     empty = pa.table({"a": pa.array([], pa.float64()), "b": pa.array([], pa.float64())})
     pq.write_table(empty, tmp_path / "a.parquet")
@@ -52,7 +62,7 @@ def test_no_rows(tmp_path):
 
 def test_an_unknown_format(tmp_path):
     path = _file(tmp_path, "a.xyz", b"\x00\x01 nothing known")
-    assert "of no known format: say which with --format, one of parquet, csv" in _fail(path)
+    assert "of no known format: give it the ending of its format, one of .parquet, .pq, .csv" in _fail(path)
     assert "format 'xls' is unknown: choose one of parquet" in _fail(path, format="xls")
     assert "format image-folder needs a folder" in _fail(path, format="image-folder")
     assert "is a folder; format csv needs a file" in _fail(tmp_path, format="csv")
@@ -69,6 +79,29 @@ def test_a_parquet_file_corrupt_in_the_middle(tmp_path):
     data[4:2000] = bytes(1996)
     message = _fail(_file(tmp_path, "a.parquet", bytes(data)))
     assert str(tmp_path / "a.parquet") in message
+
+
+@pytest.mark.parametrize("kind", ["file", "stream"])
+def test_damaged_arrow_files_are_refused_and_never_read_beyond_their_end(tmp_path, kind):
+    """Lengths and offsets that lead outside the file would end the process, not raise."""
+    table = pa.table({"text": [f"some text {i}" for i in range(60)], "vector": [[0.5 * i, 1.0] for i in range(60)]})
+    sink = pa.BufferOutputStream()
+    with (pa.ipc.new_file if kind == "file" else pa.ipc.new_stream)(sink, table.schema) as writer:
+        writer.write_table(table)
+    sound = sink.getvalue().to_pybytes()
+    generator = np.random.default_rng(5)
+    messages = []
+    for _ in range(300):
+        data = bytearray(sound)
+        for position in generator.integers(8, len(data), 3):
+            data[position] ^= 1 << int(generator.integers(0, 8))
+        try:
+            for _ in open_dataset(_file(tmp_path, "a.arrow", bytes(data)), column="text").batches():
+                pass
+        except DatasetError as error:
+            messages.append(str(error))
+    assert len(messages) > 30
+    assert all("a.arrow" in message for message in messages)
 
 
 def test_a_cut_off_arrow_stream(tmp_path):
@@ -144,6 +177,19 @@ def test_missing_columns_of_data():
     assert "every value of x is missing" in _fail(pa.table({"x": pa.nulls(3, pa.list_(pa.list_(pa.float64())))}))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_none_are_missing(value):
+    nothing = pa.table({"a": [value] * 9, "b": [value] * 9})
+    assert _fail(nothing) == "the table: every value of a, b is missing"
+    some = nothing.set_column(1, "b", pa.array([value] * 8 + [0.5]))
+    assert sum(batch.num_rows for batch in open_dataset(some).batches()) == 9
+
+
+def test_a_column_name_that_is_not_utf8(tmp_path):
+    path = _file(tmp_path, "a.jsonl", b'{"caf\xe9": 1, "b": 2}\n' * 9)
+    assert "column name is not UTF-8 text" in _fail(path)
+
+
 def test_columns_that_nothing_reads():
     assert "column 'when' has type timestamp[us]" in _fail(
         pd.DataFrame({"a": [1.0], "b": [2.0], "when": pd.to_datetime(["2024-01-01"])})
@@ -165,6 +211,19 @@ def test_npz_arrays_that_cannot_be_columns(tmp_path):
     assert "the rows of array 'a' are empty" in _fail(tmp_path / "c.npz")
     np.savez(tmp_path / "d.npz", a=np.array(1.0))
     assert "array 'a' has shape ()" in _fail(tmp_path / "d.npz")
+
+
+def test_damaged_npz_archives(tmp_path):
+    """What zip and its decompressors raise is as varied as the damage."""
+    np.savez_compressed(tmp_path / "a.npz", a=np.random.default_rng(0).normal(size=60), b=np.arange(60.0))
+    sound = (tmp_path / "a.npz").read_bytes()
+    generator = np.random.default_rng(1)
+    for _ in range(300):
+        data = bytearray(sound)
+        data[int(generator.integers(0, len(data)))] ^= 1 << int(generator.integers(0, 8))
+        with contextlib.suppress(DatasetError):
+            for _ in open_dataset(_file(tmp_path, "a.npz", bytes(data))).batches():
+                pass
 
 
 class _Bomb:

@@ -9,8 +9,23 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from msearch_client import LocalError, Modality
+
+HINT = "docs/registering.md describes the format"
+
+_PROBLEMS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known key",
+    "model_type": "must be a mapping",
+    "tuple_type": "must be a list",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a string; put it in quotes",
+    "path_type": "must be a path",
+    "literal_error": "must be 1, the only version of the format",
+}
 
 
 class _Part(BaseModel):
@@ -29,6 +44,7 @@ class DatasetEntry(_Part):
     licence: str = ""
     modality: Modality | None = None
     column: str | None = None
+    ignore: tuple[str, ...] = ()
 
     @field_validator("version", mode="before")
     @classmethod
@@ -89,13 +105,15 @@ def read_manifest(path: Path) -> Manifest:
         raise LocalError(f"cannot read the manifest {path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise LocalError(f"the manifest {path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise LocalError(f"the manifest {path} is nested too deeply") from None
+    if not isinstance(raw, dict):
+        raise LocalError(f"the manifest {path} must be a mapping with version and models", hint=HINT)
     try:
         document = _Document.model_validate(raw)
     except ValidationError as error:
-        fields = [(_path(detail["loc"]), detail["msg"].removeprefix("Value error, ")) for detail in error.errors()]
-        raise LocalError(
-            f"the manifest {path} is invalid", hint="docs/registering.md describes the format", fields=fields
-        ) from None
+        fields = [(_path(detail["loc"]), _problem(detail)) for detail in error.errors()]
+        raise LocalError(f"the manifest {path} is invalid", hint=HINT, fields=fields) from None
     models = tuple(_locate(model, path.parent) for model in document.models)
     distinct = {dataset.identity: dataset for dataset in _datasets(models)}
     return Manifest(path, models, tuple(distinct.values()))
@@ -113,6 +131,11 @@ def _locate(model: ModelEntry, folder: Path) -> ModelEntry:
         dataset = dataset.model_copy(update={"data": folder / dataset.data})
     artifact = None if model.artifact is None else folder / model.artifact
     return ModelEntry(card=folder / model.card, artifact=artifact, dataset=dataset)
+
+
+def _problem(detail: ErrorDetails) -> str:
+    said = detail["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return _PROBLEMS.get(detail["type"], said)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

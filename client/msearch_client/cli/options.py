@@ -32,6 +32,9 @@ AsModality = Annotated[
 Column = Annotated[
     str | None, typer.Option("--column", metavar="NAME", help="Column that holds the data, where several would do.")
 ]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="COLUMN", help="Leave this column out; repeat for several.")
+]
 LimitRows = Annotated[int | None, typer.Option("--limit-rows", metavar="N", min=1, help="Read at most this many rows.")]
 Labels = Annotated[str | None, typer.Option("--labels", metavar="COLUMN", help="Column that holds the classes.")]
 

@@ -67,7 +67,7 @@ def print_table(
             )
         for row in clean:
             table.add_row(*(Text(row[column.name]) for column in columns))
-        screen.print(table)
+        _print_rendered(screen, table)
 
 
 def print_fields(fields: Mapping[str, str]) -> None:
@@ -78,7 +78,15 @@ def print_fields(fields: Mapping[str, str]) -> None:
     for name, value in fields.items():
         if value:
             table.add_row(name, Text("\n".join(printable(line) for line in value.splitlines())))
-    console().print(table)
+    _print_rendered(console(), table)
+
+
+def _print_rendered(screen: Console, table: Table) -> None:
+    """Prints a table without the spaces that fill its last column."""
+    with screen.capture() as captured:
+        screen.print(table)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def console() -> Console:

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,4 +132,7 @@ app.command("version")(about.version)
 
 def main() -> None:
     """Entry point of `msearch-cli`."""
+    if not sys.warnoptions:
+        # Libraries warn of what they meet in data, such as huge images; what matters reaches people as a note.
+        warnings.simplefilter("ignore")
     app(prog_name="msearch-cli")

@@ -43,6 +43,7 @@ def query(
     explain: Annotated[bool, typer.Option("--explain", help="Show the evidence, and what was filtered out.")] = False,
     as_modality: options.AsModality = None,
     column: options.Column = None,
+    ignore: options.Ignore = None,
     limit_rows: options.LimitRows = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -63,13 +64,13 @@ def query(
         if by_service:
             ranking = client.search_by_data(
                 data, filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
-                modality=as_modality, column=column, limit_rows=limit_rows, progress=show_progress,
+                modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows, progress=show_progress,
             )  # fmt: skip
         else:
             ranking = client.search(
                 data if signature is None else options.read_signature(signature),
                 filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
-                modality=as_modality, column=column, limit_rows=limit_rows, progress=show_progress,
+                modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows, progress=show_progress,
             )  # fmt: skip
     if json:
         print_json(ranking.to_dict())
@@ -124,8 +125,10 @@ def _row(candidate: Candidate, names: tuple[str, ...], *, several: bool) -> dict
 
 def _print_evidence(ranking: Ranking) -> None:
     for candidate in ranking:
+        print_line()
         print_line(f"{candidate.rank}. {candidate.model.name}@{candidate.model.version}")
         print_fields({f"  {value.score}": value.detail for value in candidate.scores})
     if ranking.exclusions:
+        print_line()
         print_line("left out")
         print_fields({f"  {item.criterion}": f"{item.count:,}: {item.detail}" for item in ranking.exclusions})

@@ -48,6 +48,7 @@ def register(
     ] = DEFAULT_JOBS,
     as_modality: options.AsModality = None,
     column: options.Column = None,
+    ignore: options.Ignore = None,
     limit_rows: options.LimitRows = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -59,7 +60,7 @@ def register(
     """
     if manifest is not None and card is None:
         given = {"--artifact": artifact, "--data": data, "--labels": labels, "--dataset": dataset,
-                 "--column": column, "--as-modality": as_modality}  # fmt: skip
+                 "--column": column, "--as-modality": as_modality, "--ignore": ignore or None}  # fmt: skip
         for name, value in given.items():
             if value is not None:
                 raise typer.BadParameter(f"{name} is said in the manifest")
@@ -80,6 +81,7 @@ def register(
                     labels=labels,
                     modality=as_modality,
                     column=column,
+                    ignore=ignore or (),
                     limit_rows=limit_rows,
                     progress=show_progress,
                 )
@@ -117,6 +119,7 @@ def _print_failures(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.error is None:
             continue
-        print_note(f"error: {outcome.model or outcome.card}: {outcome.error.message}")
+        name, problem = outcome.model or outcome.card, outcome.error.message
+        print_note(f"error: {problem}" if problem.startswith(name) else f"error: {name}: {problem}")
         if outcome.error.hint:
             print_note(f"hint: {outcome.error.hint}")

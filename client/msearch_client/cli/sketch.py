@@ -36,6 +36,7 @@ def sketch(
     ] = None,
     as_modality: options.AsModality = None,
     column: options.Column = None,
+    ignore: options.Ignore = None,
     limit_rows: options.LimitRows = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -59,6 +60,7 @@ def sketch(
             labels=labels,
             space=None if space is None else _read_space(space),
             source=source,
+            ignore=ignore or (),
             limit_rows=limit_rows,
             progress=show_progress,
         )

@@ -120,6 +120,6 @@ def _complete(client: Client, beginning: str) -> str:
         return beginning
     matching = [space.digest for space in client.spaces() if space.digest.startswith(beginning)]
     if len(matching) != 1:
-        found = "no feature space" if not matching else f"{len(matching)} feature spaces"
-        raise LocalError(f"{found} begin with {beginning!r}", hint="`msearch-cli spaces list` shows them all")
+        found = f"{len(matching)} feature spaces begin" if matching else "no feature space begins"
+        raise LocalError(f"{found} with {beginning!r}", hint="`msearch-cli spaces list` shows them all")
     return matching[0]
