@@ -74,7 +74,8 @@ def serve(  # noqa: PLR0917 - options, not arguments
                 f"{settings.listen} can be reached by other machines, and this service has neither TLS nor sign-in: "
                 "listen on 127.0.0.1, or say --insecure-listen-anywhere if a trusted network is all around"
             )
-        configure_logs(settings.log_format)
+        configure_logs(settings.log_format, settings.log_level)
+        _make_incoming(settings.data_dir)
         if migrate or _is_new_sqlite(settings.database):
             migrate_database(settings.database)
         _run(settings, ready_file)
@@ -105,8 +106,7 @@ def main() -> None:
 
 def build_service(settings: Settings, database: Database, handlers: Sequence[grpc.GenericRpcHandler] = ()) -> Service:
     """The service with the adapters that the settings name. `handlers` answer further gRPC methods."""
-    incoming = settings.data_dir / "incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
+    incoming = _make_incoming(settings.data_dir)
     return Service(
         settings,
         database=database,
@@ -121,7 +121,8 @@ def build_service(settings: Settings, database: Database, handlers: Sequence[grp
 
 def _run(settings: Settings, ready_file: Path | None) -> None:
     if ready_file is not None:
-        ready_file.unlink(missing_ok=True)  # of a process that was killed
+        with _usable("ready file", ready_file, "--ready-file"):
+            ready_file.unlink(missing_ok=True)  # of a process that was killed
     # Calls run side by side already; threads within one would only take the cores from the others.
     threadpool_limits(1, user_api="blas")
     stopped = threading.Event()
@@ -133,7 +134,8 @@ def _run(settings: Settings, ready_file: Path | None) -> None:
         service.start()
         _log.info("service_started", address=service.address, pid=os.getpid())
         if ready_file is not None:
-            _write_atomically(ready_file, service.address)
+            with _usable("ready file", ready_file, "--ready-file"):
+                _write_atomically(ready_file, service.address)
         stopped.wait()
         _log.info("service_stopping", grace_s=settings.grace_s)
         service.stop()
@@ -142,6 +144,14 @@ def _run(settings: Settings, ready_file: Path | None) -> None:
         database.close()
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+def _make_incoming(data_dir: Path) -> Path:
+    """The folder for artifacts on their way in."""
+    incoming = data_dir / "incoming"
+    with _usable("data folder", data_dir, "--data-dir or MSEARCH_DATA_DIR"):
+        incoming.mkdir(parents=True, exist_ok=True)
+    return incoming
 
 
 def _is_new_sqlite(url: str) -> bool:
@@ -159,6 +169,16 @@ def _write_atomically(path: Path, text: str) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     unfinished.write_text(f"{text}\n")
     unfinished.replace(path)
+
+
+@contextmanager
+def _usable(purpose: str, path: Path, setting: str) -> Iterator[None]:
+    """Says what a path is for, and how to change it, where the system refuses it."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"the {purpose} {path} cannot be used ({error.strerror}): name another with {setting}"
+        raise SettingsError(problem) from error
 
 
 @contextmanager

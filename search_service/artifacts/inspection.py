@@ -39,8 +39,8 @@ def inspect(source: str | Path | BinaryIO, card: Card) -> Inspection:
                 raise UnreadableArtifact(disguise)
             inspection: Inspection = reader.read(content)
     except UnreadableArtifact as error:
-        problem = f"is {card.artifact.format}, but the file {error}"
-        raise _invalid(f"the artifact cannot be read: {error}", [("artifact.format", problem)]) from None
+        problem = f"is {card.artifact.format}, but the file is of another kind or damaged"
+        raise _invalid(f"the artifact {error}", [("artifact.format", problem)]) from None
     if problems := mismatches(card, inspection):
         listed = "; ".join(f"{path}: {problem}" for path, problem in problems)
         raise _invalid(f"the artifact does not match its card: {listed}", problems)

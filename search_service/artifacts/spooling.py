@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from msearch_card import parse_card
 from search_service.artifacts.inspection import inspect
+from search_service.domain.errors import Reason, Unavailable
 from search_service.usecases.registry import ArtifactFacts, CardFacts
 
 
@@ -17,18 +20,35 @@ class SpooledInspection:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
+        with _reported():
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
 
     def write(self, chunk: bytes) -> None:
         """See `Inspection.write`."""
-        self._file.write(chunk)
+        with _reported():
+            self._file.write(chunk)
 
     def finish(self, card: CardFacts) -> ArtifactFacts:
         """See `Inspection.finish`."""
-        self._file.flush()
+        with _reported():
+            self._file.flush()
         found = inspect(self._file, parse_card(card.document))
         return ArtifactFacts(format=card.format, inputs=found.inputs or (), outputs=found.outputs or ())
 
     def close(self) -> None:
         """See `Inspection.close`."""
-        self._file.close()
+        # Closing flushes, which fails again where writing did; the file goes all the same.
+        with suppress(OSError):
+            self._file.close()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"the artifact cannot be kept for inspection: {error.strerror}; "
+            "the disk of the service's data folder is full or cannot be written",
+            Reason.STORAGE_UNAVAILABLE,
+        ) from error

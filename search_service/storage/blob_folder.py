@@ -13,14 +13,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from search_service.domain.errors import InvalidArgument
 from search_service.storage.blob_digest import Expected, blob_not_found, blobs_unavailable, is_digest
 
 
 class FolderBlobStore:
-    """Creates the folder with the first upload."""
+    """Creates the folder.
+
+    Raises:
+        InvalidArgument: the folder cannot be made, or not be written.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(self._folder, f"cannot be made ({error.strerror})") from error
+        # Asked, not tried: with a full disk the service can still start and answer.
+        if not os.access(self._folder, os.R_OK | os.W_OK | os.X_OK):
+            raise _unusable(self._folder, "cannot be read and written by this process")
 
     def upload(self, digest: str, size_bytes: int) -> FolderBlobUpload:
         return FolderBlobUpload(Expected(digest, size_bytes), self._folder / "partial", self._path(digest))
@@ -98,6 +110,10 @@ class FolderBlobUpload:
             self._file.close()
         with _reported("clean up"):
             self._partial.unlink(missing_ok=True)
+
+
+def _unusable(folder: Path, problem: str) -> InvalidArgument:
+    return InvalidArgument(f"the blob folder {folder} {problem}: name another with --blobs or MSEARCH_BLOBS")
 
 
 def _chunks(file: BinaryIO, chunk_bytes: int) -> Iterator[bytes]:

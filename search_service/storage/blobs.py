@@ -12,10 +12,11 @@ from search_service.storage.blob_folder import FolderBlobStore
 
 
 def open_blob_store(url: str) -> BlobStore:
-    """A folder (a path, or file:///PATH), or s3://BUCKET/PREFIX (see `blob_objects`). Connects to nothing yet.
+    """A folder (a path, or file:///PATH), which is created, or s3://BUCKET/PREFIX (see `blob_objects`), not yet asked.
 
     Raises:
-        InvalidArgument: the URL is of no store that msearch supports, or the extra for it is not installed.
+        InvalidArgument: the URL is of no store that msearch supports, the extra for it is not installed, or the folder
+            cannot be used.
     """
     parts = urlsplit(url)
     if parts.scheme == "s3":

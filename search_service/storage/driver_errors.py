@@ -28,6 +28,15 @@ _UNIQUE_STATES = {"23505"}
 _REFERENCE_STATES = {"23001", "23503"}
 _UNSTORABLE_CLASSES = {"22", "54"}  # data exception, program limit exceeded
 _UNAVAILABLE_CLASSES = {"08", "25", "40", "53", "55", "57", "58"}
+# https://www.sqlite.org/rescode.html: the primary codes that waiting does not cure. Each completes "the database ...".
+_SQLITE_PROBLEMS = {
+    sqlite3.SQLITE_FULL: "cannot be written, because its disk is full: free some space",
+    sqlite3.SQLITE_READONLY: "cannot be written: let the service write to its file and its folder",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: see whether its disk is full or failing",
+    sqlite3.SQLITE_CORRUPT: "is damaged: restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "is a file, but not a SQLite database: move it away, restore a backup, or name another "
+    "with --database or --data-dir",
+}
 _UNIQUE_CODES = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
 
 
@@ -50,6 +59,13 @@ def domain_error(error: Exception) -> DomainError | None:
     if isinstance(error, UnicodeEncodeError):
         return _unstorable()
     return _of_driver(error) if isinstance(error, sa.exc.DBAPIError) else None
+
+
+def sqlite_problem(error: BaseException | None) -> str | None:
+    """What is wrong with the SQLite file or its disk, to follow "the database"; None where it is something else."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+    # The lowest eight bits are the primary code, the others say more.
+    return None if code is None else _SQLITE_PROBLEMS.get(code & 0xFF)
 
 
 def _of_driver(error: sa.exc.DBAPIError) -> DomainError | None:
@@ -78,7 +94,9 @@ def _of_sqlite(error: sqlite3.Error) -> DomainError | None:
         return _referenced()
     if code == sqlite3.SQLITE_TOOBIG:
         return _unstorable()
-    # SQLITE_ERROR is wrong SQL or a missing table; the other operational ones are busy, full, read-only or damaged.
+    if problem := sqlite_problem(error):
+        return Unavailable(f"the database {problem}", Reason.STORAGE_UNAVAILABLE)
+    # SQLITE_ERROR is wrong SQL or a missing table; the other operational ones are busy, locked or not to be opened.
     operational = isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR
     return _unanswered() if operational else None
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from search_service.domain.errors import InvalidArgument, PreconditionFailed, Reason, Unavailable
-from search_service.storage.driver_errors import translated
+from search_service.storage.driver_errors import sqlite_problem, translated
 from search_service.storage.engines import make_engine, masked, parse_url, sqlite_path
 
 # Any number will do, if it is always the same.
@@ -42,12 +42,18 @@ def migrate(url: str, revision: str = "head") -> None:
     """Upgrades the database; creates a SQLite file. All or nothing, and safe when several processes do it at once.
 
     Raises:
-        InvalidArgument: the URL, or the revision, is unknown.
-        Unavailable: the database does not answer.
+        InvalidArgument: the URL, or the revision, is unknown, or the folder of the file cannot be made.
+        Unavailable: the database does not answer, or its file cannot be used.
     """
     path = sqlite_path(parse_url(url))
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidArgument(
+                f"the folder of the database {masked(url)} cannot be made ({error.strerror}): "
+                "name another place with --database or --data-dir"
+            ) from error
     with _migration(url) as config:
         command.upgrade(config, revision)
 
@@ -104,10 +110,11 @@ def _migration(url: str) -> Iterator[Config]:
 
 @contextmanager
 def _answering(url: str) -> Iterator[None]:
-    """Names the database in the error when it does not answer."""
+    """Names the database in the error when it does not answer, or its file cannot be used."""
     try:
         with translated():
             yield
     except Unavailable as error:
         detail = str(getattr(error.__cause__, "orig", error.__cause__)).strip().partition("\n")[0]
-        raise Unavailable(f"the database {url} does not answer: {detail}", Reason.STORAGE_UNAVAILABLE) from error
+        problem = sqlite_problem(error.__cause__) or f"does not answer: {detail}"
+        raise Unavailable(f"the database {url} {problem}", Reason.STORAGE_UNAVAILABLE) from error

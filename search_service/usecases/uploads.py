@@ -55,8 +55,8 @@ def receive(registry: Registry, card: CardFacts, upload: Upload, chunks: Iterabl
         InvalidArgument: DIGEST_MISMATCH for other bytes than announced (as soon as there are too many),
             INVALID_ARTIFACT for bytes that do not match the card.
     """
+    inspection = registry.inspect()  # first: where it fails, nothing is to be aborted
     writer = registry.blobs.upload(upload.digest, upload.size_bytes)
-    inspection = registry.inspect()
     published = _Published(registry.blobs, writer, upload.digest)
     try:
         received = 0

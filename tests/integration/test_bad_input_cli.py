@@ -237,7 +237,7 @@ def zipped_pickle() -> bytes:
 ARTIFACTS: dict[str, tuple[Callable[[bytes], bytes], dict[str, Any], str]] = {
     "empty": (lambda net: b"", {}, "is empty"),
     "truncated": (lambda net: net[: len(net) // 2], {}, "truncated"),
-    "oversized": (lambda net: net + bytes(500), {}, "the artifact is not an ONNX model"),
+    "oversized": (lambda net: net + bytes(500), {}, "the artifact is malformed"),
     "noise": (lambda net: bytes(range(256)) * 20, {}, "the artifact is malformed"),
     "pickle": (lambda net: pickle.dumps(list(range(500))), {}, "the artifact is a pickle, which"),
     "torch.save": (lambda net: zipped_pickle(), {}, "zip archive"),
