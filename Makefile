@@ -46,7 +46,8 @@ types: $(READY) ## Strict type checking
 test: $(READY) ## The fast tests, on SQLite and a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
 
-test-all: $(READY) ## Every test but those that need a GPU
+test-all: $(READY) ## Every test but those that need a GPU; builds the example zoo first
+	$(BIN)/python -m examples.zoo build
 	$(BIN)/python -m pytest -n 2 -m "not gpu" $(ARGS)
 
 serve: $(READY) ## Start the search service on loopback

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _LIBRARIES = ("numpy", "numba", "scipy", "datasketch", "faiss-cpu", "grpcio", "sqlalchemy", "onnxruntime", "pyarrow")
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("MSEARCH_BENCHMARK_RESULTS") or Path(__file__).parent / "results")
 """Where result files go."""
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

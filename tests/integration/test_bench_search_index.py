@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 @pytest.mark.slow
 def test_the_quick_benchmark_prints_bars_and_writes_its_result(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "benchmarks.bench_search_index", "--quick"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
+    environment = os.environ | {"MSEARCH_BENCHMARK_RESULTS": str(tmp_path)}
+    run = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
     assert run.returncode in {0, 1}, run.stderr
     bars = [line.split() for line in run.stdout.splitlines() if line.startswith("bar ")]
     assert "coverage_p99_ms" in [bar[1] for bar in bars]

@@ -88,7 +88,10 @@ def test_main_names_what_was_skipped(small, capfd):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_demo_leaves_nothing_running(small, cache, capfd, monkeypatch, number):
+def test_an_interrupted_demo_leaves_nothing_running(small, cache, capfd, monkeypatch, request, number):
+    # A shell that runs the tests in the background has them ignore Ctrl-C.
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, interrupted))
     addresses: list[str] = []
     show = demo.Commands.__init__
 
