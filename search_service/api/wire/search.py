@@ -8,7 +8,7 @@ from functools import lru_cache
 from msearch.v1 import search_service_pb2 as pb
 from msearch.v1 import types_pb2
 from search_service.api.wire.catalogue import read_filter, write_model
-from search_service.domain.catalog import Filter, Model
+from search_service.domain.catalog import Model
 from search_service.domain.ranking import ScoreInfo
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.fields import invalid
@@ -16,13 +16,12 @@ from search_service.usecases.orders import WeightedScore
 from search_service.usecases.search import Candidate, Ranking, RankingOptions, ScoreValue
 
 _KEPT_MODELS = 4096
-_KEEP_ALL = Filter()
 
 
 def read_options(message: pb.RankingOptions, path: str = "options") -> RankingOptions:
     """Raises InvalidArgument for an unspecified or unknown modality in the filter."""
     return RankingOptions(
-        filter=read_filter(message.filter, f"{path}.filter") if message.HasField("filter") else _KEEP_ALL,
+        filter=read_filter(message.filter, f"{path}.filter"),
         order_by=tuple(WeightedScore(part.score, part.weight) for part in message.order_by),
         scores=tuple(message.scores),
         page_size=message.page_size,
