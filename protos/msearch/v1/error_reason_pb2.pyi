@@ -62,6 +62,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the database or the blob store did not answer; retry with backoff."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 19
     """INTERNAL: a defect; the service's log holds the cause under the request id in `ErrorInfo.metadata`."""
+    ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 20
+    """NOT_FOUND: no job of that id."""
+    ERROR_REASON_PROFILE_NOT_FOUND: _ErrorReason.ValueType  # 21
+    """NOT_FOUND: no profile of that id."""
+    ERROR_REASON_AGENT_NOT_FOUND: _ErrorReason.ValueType  # 22
+    """NOT_FOUND: no agent of that id or name; an agent registers again."""
+    ERROR_REASON_LEASE_LOST: _ErrorReason.ValueType  # 23
+    """ABORTED: the lease ended, or the job was given to another agent; drop the work."""
+    ERROR_REASON_NO_CAPABLE_AGENT: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION: no registered agent could take the job; the message says which backends and hosts there are."""
+    ERROR_REASON_UNKNOWN_METRIC: _ErrorReason.ValueType  # 25
+    """INVALID_ARGUMENT: no measured quantity of that name exists."""
+    ERROR_REASON_SAMPLE_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """NOT_FOUND: the dataset has no stored sample."""
+    ERROR_REASON_TOKEN_NOT_FOUND: _ErrorReason.ValueType  # 27
+    """NOT_FOUND: no token of that id or name."""
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 28
+    """UNAUTHENTICATED: the call carries no token, or one that is unknown, revoked or past its end."""
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 29
+    """PERMISSION_DENIED: the token's role does not allow this call."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. A failed call carries a `google.rpc.ErrorInfo` detail whose `domain` is
@@ -109,4 +129,24 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 18
 """UNAVAILABLE: the database or the blob store did not answer; retry with backoff."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 19
 """INTERNAL: a defect; the service's log holds the cause under the request id in `ErrorInfo.metadata`."""
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 20
+"""NOT_FOUND: no job of that id."""
+ERROR_REASON_PROFILE_NOT_FOUND: ErrorReason.ValueType  # 21
+"""NOT_FOUND: no profile of that id."""
+ERROR_REASON_AGENT_NOT_FOUND: ErrorReason.ValueType  # 22
+"""NOT_FOUND: no agent of that id or name; an agent registers again."""
+ERROR_REASON_LEASE_LOST: ErrorReason.ValueType  # 23
+"""ABORTED: the lease ended, or the job was given to another agent; drop the work."""
+ERROR_REASON_NO_CAPABLE_AGENT: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION: no registered agent could take the job; the message says which backends and hosts there are."""
+ERROR_REASON_UNKNOWN_METRIC: ErrorReason.ValueType  # 25
+"""INVALID_ARGUMENT: no measured quantity of that name exists."""
+ERROR_REASON_SAMPLE_NOT_FOUND: ErrorReason.ValueType  # 26
+"""NOT_FOUND: the dataset has no stored sample."""
+ERROR_REASON_TOKEN_NOT_FOUND: ErrorReason.ValueType  # 27
+"""NOT_FOUND: no token of that id or name."""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 28
+"""UNAUTHENTICATED: the call carries no token, or one that is unknown, revoked or past its end."""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 29
+"""PERMISSION_DENIED: the token's role does not allow this call."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

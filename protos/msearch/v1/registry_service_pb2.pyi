@@ -791,6 +791,136 @@ class UpdateDatasetResponse(_message.Message):
 Global___UpdateDatasetResponse: _TypeAlias = UpdateDatasetResponse  # noqa: Y015
 
 @_typing.final
+class PutDatasetSampleRequest(_message.Message):
+    """One message of a sample's upload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Header(_message.Message):
+        """What is stored."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        DATASET_FIELD_NUMBER: _builtins.int
+        SAMPLE_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def dataset(self) -> Global___DatasetReference:
+            """Which dataset."""
+
+        @_builtins.property
+        def sample(self) -> _types_pb2.DatasetSample:
+            """Digest, size, rows and label column of what follows."""
+
+        def __init__(
+            self,
+            *,
+            dataset: Global___DatasetReference | None = ...,
+            sample: _types_pb2.DatasetSample | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "sample", b"sample"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset", "sample", b"sample"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Next bytes; at most 2 MiB a message."""
+    @_builtins.property
+    def header(self) -> Global___PutDatasetSampleRequest.Header:
+        """First message."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___PutDatasetSampleRequest.Header | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___PutDatasetSampleRequest: _TypeAlias = PutDatasetSampleRequest  # noqa: Y015
+
+@_typing.final
+class PutDatasetSampleResponse(_message.Message):
+    """Answer to PutDatasetSample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dataset(self) -> _types_pb2.Dataset:
+        """The dataset as it is now."""
+
+    def __init__(
+        self,
+        *,
+        dataset: _types_pb2.Dataset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutDatasetSampleResponse: _TypeAlias = PutDatasetSampleResponse  # noqa: Y015
+
+@_typing.final
+class DeleteDatasetSampleRequest(_message.Message):
+    """Asks to remove the sample of a dataset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dataset(self) -> Global___DatasetReference:
+        """Which dataset."""
+
+    def __init__(
+        self,
+        *,
+        dataset: Global___DatasetReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDatasetSampleRequest: _TypeAlias = DeleteDatasetSampleRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDatasetSampleResponse(_message.Message):
+    """Answer to DeleteDatasetSample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dataset(self) -> _types_pb2.Dataset:
+        """The dataset as it is now."""
+
+    def __init__(
+        self,
+        *,
+        dataset: _types_pb2.Dataset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset", b"dataset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDatasetSampleResponse: _TypeAlias = DeleteDatasetSampleResponse  # noqa: Y015
+
+@_typing.final
 class DeleteDatasetRequest(_message.Message):
     """Asks to delete a dataset."""
 

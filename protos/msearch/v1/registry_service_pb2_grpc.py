@@ -88,6 +88,16 @@ class RegistryServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetResponse.FromString,
                 _registered_method=True)
+        self.PutDatasetSample = channel.stream_unary(
+                '/msearch.v1.RegistryService/PutDatasetSample',
+                request_serializer=msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleResponse.FromString,
+                _registered_method=True)
+        self.DeleteDatasetSample = channel.unary_unary(
+                '/msearch.v1.RegistryService/DeleteDatasetSample',
+                request_serializer=msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleResponse.FromString,
+                _registered_method=True)
         self.DeleteDataset = channel.unary_unary(
                 '/msearch.v1.RegistryService/DeleteDataset',
                 request_serializer=msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetRequest.SerializeToString,
@@ -198,6 +208,21 @@ class RegistryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutDatasetSample(self, request_iterator, context):
+        """Stores a sample of a dataset's rows for calibration and verification, in place of an earlier one. The first message
+        is the header; chunks of one Arrow IPC stream follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDatasetSample(self, request, context):
+        """Removes the sample of a dataset; harmless if there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteDataset(self, request, context):
         """Deletes a dataset; refused while a model refers to it.
         """
@@ -293,6 +318,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.UpdateDataset,
                     request_deserializer=msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetResponse.SerializeToString,
+            ),
+            'PutDatasetSample': grpc.stream_unary_rpc_method_handler(
+                    servicer.PutDatasetSample,
+                    request_deserializer=msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleResponse.SerializeToString,
+            ),
+            'DeleteDatasetSample': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDatasetSample,
+                    request_deserializer=msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleResponse.SerializeToString,
             ),
             'DeleteDataset': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteDataset,
@@ -599,6 +634,60 @@ class RegistryService(object):
             '/msearch.v1.RegistryService/UpdateDataset',
             msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetRequest.SerializeToString,
             msearch_dot_v1_dot_registry__service__pb2.UpdateDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutDatasetSample(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/msearch.v1.RegistryService/PutDatasetSample',
+            msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleRequest.SerializeToString,
+            msearch_dot_v1_dot_registry__service__pb2.PutDatasetSampleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDatasetSample(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/msearch.v1.RegistryService/DeleteDatasetSample',
+            msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleRequest.SerializeToString,
+            msearch_dot_v1_dot_registry__service__pb2.DeleteDatasetSampleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,12 @@ class RegistryServiceStub:
     """Lists datasets by name, then version."""
     UpdateDataset: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateDatasetRequest, _registry_service_pb2.UpdateDatasetResponse]
     """Changes description, licence or tags, or adds and replaces signatures."""
+    PutDatasetSample: _grpc.StreamUnaryMultiCallable[_registry_service_pb2.PutDatasetSampleRequest, _registry_service_pb2.PutDatasetSampleResponse]
+    """Stores a sample of a dataset's rows for calibration and verification, in place of an earlier one. The first message
+    is the header; chunks of one Arrow IPC stream follow.
+    """
+    DeleteDatasetSample: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteDatasetSampleRequest, _registry_service_pb2.DeleteDatasetSampleResponse]
+    """Removes the sample of a dataset; harmless if there is none."""
     DeleteDataset: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteDatasetRequest, _registry_service_pb2.DeleteDatasetResponse]
     """Deletes a dataset; refused while a model refers to it."""
     RegisterFeatureSpace: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RegisterFeatureSpaceRequest, _registry_service_pb2.RegisterFeatureSpaceResponse]
@@ -105,6 +111,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists datasets by name, then version."""
     UpdateDataset: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateDatasetRequest, _registry_service_pb2.UpdateDatasetResponse]  # type: ignore[assignment]
     """Changes description, licence or tags, or adds and replaces signatures."""
+    PutDatasetSample: _aio.StreamUnaryMultiCallable[_registry_service_pb2.PutDatasetSampleRequest, _registry_service_pb2.PutDatasetSampleResponse]  # type: ignore[assignment]
+    """Stores a sample of a dataset's rows for calibration and verification, in place of an earlier one. The first message
+    is the header; chunks of one Arrow IPC stream follow.
+    """
+    DeleteDatasetSample: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteDatasetSampleRequest, _registry_service_pb2.DeleteDatasetSampleResponse]  # type: ignore[assignment]
+    """Removes the sample of a dataset; harmless if there is none."""
     DeleteDataset: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteDatasetRequest, _registry_service_pb2.DeleteDatasetResponse]  # type: ignore[assignment]
     """Deletes a dataset; refused while a model refers to it."""
     RegisterFeatureSpace: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RegisterFeatureSpaceRequest, _registry_service_pb2.RegisterFeatureSpaceResponse]  # type: ignore[assignment]
@@ -208,6 +220,24 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.UpdateDatasetResponse, _abc.Awaitable[_registry_service_pb2.UpdateDatasetResponse]]:
         """Changes description, licence or tags, or adds and replaces signatures."""
+
+    @_abc_1.abstractmethod
+    def PutDatasetSample(
+        self,
+        request_iterator: _MaybeAsyncIterator[_registry_service_pb2.PutDatasetSampleRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.PutDatasetSampleResponse, _abc.Awaitable[_registry_service_pb2.PutDatasetSampleResponse]]:
+        """Stores a sample of a dataset's rows for calibration and verification, in place of an earlier one. The first message
+        is the header; chunks of one Arrow IPC stream follow.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteDatasetSample(
+        self,
+        request: _registry_service_pb2.DeleteDatasetSampleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteDatasetSampleResponse, _abc.Awaitable[_registry_service_pb2.DeleteDatasetSampleResponse]]:
+        """Removes the sample of a dataset; harmless if there is none."""
 
     @_abc_1.abstractmethod
     def DeleteDataset(

@@ -7,6 +7,8 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from msearch.v1 import profiles_pb2 as _profiles_pb2
 from msearch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -31,6 +33,7 @@ class RankingOptions(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    PROFILES_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many candidates a page; 0 means 10, at most 1,000."""
     page_token: _builtins.str
@@ -52,6 +55,10 @@ class RankingOptions(_message.Message):
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Further scores to compute and show, by name."""
 
+    @_builtins.property
+    def profiles(self) -> Global___ProfileOptions:
+        """What the candidates' profiles must meet, and which profiles count. Unset looks at no profile."""
+
     def __init__(
         self,
         *,
@@ -61,14 +68,114 @@ class RankingOptions(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         explain: _builtins.bool = ...,
+        profiles: Global___ProfileOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "profiles", b"profiles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "profiles", b"profiles", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RankingOptions: _TypeAlias = RankingOptions  # noqa: Y015
+
+@_typing.final
+class ProfileOptions(_message.Message):
+    """Limits on measured quantities. The best variant of each candidate is chosen among the profiles that count: VALID, of
+    offered variants, newest first for the same variant, load and host class.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    LOAD_TEXT_FIELD_NUMBER: _builtins.int
+    HOST_CLASS_FIELD_NUMBER: _builtins.int
+    ORDER_BY_METRIC_FIELD_NUMBER: _builtins.int
+    PARETO_METRIC_FIELD_NUMBER: _builtins.int
+    load_text: _builtins.str
+    """The load the limits are about, in short form: "server:100", "single_stream", "offline"; empty for any."""
+    host_class: _builtins.str
+    """Host classes that begin so; empty for any."""
+    order_by_metric: _builtins.str
+    """Order candidates by this measured quantity instead of a score, e.g. "p99_ms"; empty orders by score."""
+    pareto_metric: _builtins.str
+    """Keep only candidates on the Pareto front of the ranking's score against this quantity, e.g. "p99_ms", "cost_per_1k",
+    "energy_j"; empty for no front.
+    """
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Constraint]:
+        """All of these must hold. A candidate that was measured and meets none is excluded; one without a profile that could
+        tell is listed under `Ranking.unmeasured`.
+        """
+
+    def __init__(
+        self,
+        *,
+        constraints: _abc.Iterable[Global___Constraint] | None = ...,
+        load_text: _builtins.str = ...,
+        host_class: _builtins.str = ...,
+        order_by_metric: _builtins.str = ...,
+        pareto_metric: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "host_class", b"host_class", "load_text", b"load_text", "order_by_metric", b"order_by_metric", "pareto_metric", b"pareto_metric"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProfileOptions: _TypeAlias = ProfileOptions  # noqa: Y015
+
+@_typing.final
+class Constraint(_message.Message):
+    """A limit on a measured quantity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Comparison:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ComparisonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Constraint._Comparison.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        COMPARISON_UNSPECIFIED: Constraint._Comparison.ValueType  # 0
+        """Refused."""
+        COMPARISON_AT_MOST: Constraint._Comparison.ValueType  # 1
+        """Value <= limit."""
+        COMPARISON_AT_LEAST: Constraint._Comparison.ValueType  # 2
+        """Value >= limit."""
+
+    class Comparison(_Comparison, metaclass=_ComparisonEnumTypeWrapper):
+        """How a measured value compares with the limit."""
+
+    COMPARISON_UNSPECIFIED: Constraint.Comparison.ValueType  # 0
+    """Refused."""
+    COMPARISON_AT_MOST: Constraint.Comparison.ValueType  # 1
+    """Value <= limit."""
+    COMPARISON_AT_LEAST: Constraint.Comparison.ValueType  # 2
+    """Value >= limit."""
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """Name of the quantity, e.g. "p99_ms"."""
+    comparison: Global___Constraint.Comparison.ValueType
+    """How to compare."""
+    limit: _builtins.float
+    """The limit, in the quantity's unit."""
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        comparison: Global___Constraint.Comparison.ValueType = ...,
+        limit: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comparison", b"comparison", "limit", b"limit", "metric", b"metric"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
 @_typing.final
 class WeightedScore(_message.Message):
@@ -254,6 +361,8 @@ class Ranking(_message.Message):
     TARGET_ROW_COUNT_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     EXCLUSIONS_FIELD_NUMBER: _builtins.int
+    UNMEASURED_FIELD_NUMBER: _builtins.int
+    UNMEASURED_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty after the last."""
     total_size: _builtins.int
@@ -262,6 +371,8 @@ class Ranking(_message.Message):
     """Digest of the feature space in which they were compared."""
     target_row_count: _builtins.int
     """Rows of the target."""
+    unmeasured_size: _builtins.int
+    """How many candidates are unmeasured in all."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """This page's candidates, best first. Ties are ordered by name, version, id."""
@@ -278,6 +389,10 @@ class Ranking(_message.Message):
     def exclusions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Exclusion]:
         """Why models are missing from the ranking; only with `explain`."""
 
+    @_builtins.property
+    def unmeasured(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
+        """Candidates whose profiles cannot tell whether the limits hold, best first by the ranking's score, at most a page."""
+
     def __init__(
         self,
         *,
@@ -289,10 +404,12 @@ class Ranking(_message.Message):
         target_row_count: _builtins.int = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
         exclusions: _abc.Iterable[Global___Exclusion] | None = ...,
+        unmeasured: _abc.Iterable[Global___Candidate] | None = ...,
+        unmeasured_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "exclusions", b"exclusions", "next_page_token", b"next_page_token", "notices", b"notices", "order_by", b"order_by", "space_digest", b"space_digest", "target_row_count", b"target_row_count", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "exclusions", b"exclusions", "next_page_token", b"next_page_token", "notices", b"notices", "order_by", b"order_by", "space_digest", b"space_digest", "target_row_count", b"target_row_count", "total_size", b"total_size", "unmeasured", b"unmeasured", "unmeasured_size", b"unmeasured_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,6 +426,7 @@ class Candidate(_message.Message):
     DATASET_NAME_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
     RANKING_VALUE_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """Place, from 1."""
     dataset_name: _builtins.str
@@ -323,6 +441,12 @@ class Candidate(_message.Message):
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreValue]:
         """Each score asked for, those of `order_by` first."""
 
+    @_builtins.property
+    def profile(self) -> _profiles_pb2.Profile:
+        """The profile that speaks for this candidate, without histogram and runs; unset where no profile was asked for or
+        none counts.
+        """
+
     def __init__(
         self,
         *,
@@ -331,10 +455,11 @@ class Candidate(_message.Message):
         dataset_name: _builtins.str = ...,
         scores: _abc.Iterable[Global___ScoreValue] | None = ...,
         ranking_value: _builtins.float = ...,
+        profile: _profiles_pb2.Profile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_name", b"dataset_name", "model", b"model", "rank", b"rank", "ranking_value", b"ranking_value", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_name", b"dataset_name", "model", b"model", "profile", b"profile", "rank", b"rank", "ranking_value", b"ranking_value", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -387,7 +512,7 @@ class Exclusion(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     criterion: _builtins.str
     """"feature_space", "no_source", "tasks", "modalities", "classes", "tags", "licences", "text", "formats",
-    "dataset_id" or "not_retrieved".
+    "dataset_id", "not_retrieved" or "profiles".
     """
     count: _builtins.int
     """How many models this criterion alone leaves out."""

@@ -189,6 +189,7 @@ class Dataset(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    SAMPLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service."""
     name: _builtins.str
@@ -219,6 +220,10 @@ class Dataset(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def sample(self) -> Global___DatasetSample:
+        """Rows kept for calibration and verification; unset if none are."""
+
     def __init__(
         self,
         *,
@@ -233,14 +238,51 @@ class Dataset(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        sample: Global___DatasetSample | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "sample", b"sample", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "id", b"id", "licence", b"licence", "modality", b"modality", "name", b"name", "revision", b"revision", "signatures", b"signatures", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "description", b"description", "id", b"id", "licence", b"licence", "modality", b"modality", "name", b"name", "revision", b"revision", "sample", b"sample", "signatures", b"signatures", "tags", b"tags", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
+
+@_typing.final
+class DatasetSample(_message.Message):
+    """A sample of a dataset's rows that its owner chose to store: int8 calibration and output checks run on it. Nothing
+    else of a dataset holds rows, and without a sample agents use generated inputs.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    LABEL_COLUMN_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """SHA-256 of the bytes, 64 hexadecimal digits."""
+    size_bytes: _builtins.int
+    """Size in bytes: one Arrow IPC stream, at most 64 MiB."""
+    row_count: _builtins.int
+    """Rows in it."""
+    label_column: _builtins.str
+    """Column that holds the classes; empty if it is unlabelled."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        row_count: _builtins.int = ...,
+        label_column: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "label_column", b"label_column", "row_count", b"row_count", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetSample: _TypeAlias = DatasetSample  # noqa: Y015
 
 @_typing.final
 class Tensor(_message.Message):
