@@ -35,6 +35,7 @@ class CompileRequest:
     `artifact` is a local file of `format` ("onnx" or "torch_export"), None for null and remote. `calibration` are
     feeds of real rows for int8_static, each of at most 32 rows. `cache` is a folder shared by all jobs of the host, for
     what can be kept; `workspace` is private to this process. `remote_target` is for the backend "remote".
+    `largest_batch`: rows that one call may get, at least the variant's batch size; for backends that must know.
     """
 
     variant: Variant
@@ -45,6 +46,7 @@ class CompileRequest:
     workspace: Path
     calibration: Sequence[Feed] = ()
     remote_target: str = ""
+    largest_batch: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

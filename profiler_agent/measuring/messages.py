@@ -1,0 +1,147 @@
+"""What the agent tells its children and what they answer, as JSON.
+
+A child has run a stranger's model, so its answer is only data: it is checked against these types, never unpickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from profiler_agent.errors import Crashed
+from profiler_agent.work import InvalidReason, Load, Measurement, RunLimits, Variant
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Where a child finds things. `inputs` holds prepared rows and, once made, the reference's outputs (npz)."""
+
+    artifact: Path | None
+    format: str
+    digest: str
+    cache: Path
+    inputs: Path
+    remote_target: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputsOrder:
+    """Make the rows that every variant runs on, and the reference's outputs on them.
+
+    `sample_file` is None where no rows are registered: rows are then generated. `specs_from` is the variant whose
+    compiled model tells the inputs where there is no artifact.
+    """
+
+    files: Files
+    card_json: str
+    sample_file: Path | None
+    label_column: str
+    specs_from: Variant
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputsResult:
+    """How the rows came about. `verified_on` is "sample" or "generated"; `note` says why not the sample."""
+
+    rows: int
+    verified_on: str
+    note: str
+    reference: str
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantOrder:
+    """Compile one variant; the task says what for. `largest_batch`: rows that one call may get."""
+
+    files: Files
+    variant: Variant
+    card_json: str
+    largest_batch: int
+    epsilon: float
+    entered_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """What the outputs of a variant are like beside the reference's.
+
+    `problem` is why it cannot be offered whatever its speed, or empty. `loss_low`, `loss_high`: 95 % bounds of the
+    accuracy loss (or of the disagreement, where there are no labels), None for the reference itself.
+    """
+
+    problem: str
+    problem_code: str
+    loss: float | None
+    loss_high: float | None
+    loss_detail: str
+    measurements: tuple[Measurement, ...]
+    versions: dict[str, str]
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColdResult:
+    """A start from nothing, in nanoseconds: process, runtime and model loaded, compiled, first inference."""
+
+    process_start_ns: int
+    load_ns: int
+    compile_ns: int
+    first_inference_ns: int
+    compiled_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """One run of one variant under one load."""
+
+    compile: VariantOrder
+    load: Load
+    limits: RunLimits
+    seed: int
+    price_table: Path | None
+    host_class: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """What one run measured. `histogram` as in `work.Profile`; `measured_ns` is how long the counted part took."""
+
+    reasons: tuple[InvalidReason, ...]
+    measurements: tuple[Measurement, ...]
+    histogram: str
+    schedule_digest: str
+    started_at: datetime
+    measured_ns: int
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def dump(value: object) -> Any:
+    """JSON values of one of these."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def load(kind: type[T], value: object) -> T:
+    """One of these from JSON values.
+
+    Raises:
+        Crashed: the values are not of that kind: the child that sent them is not to be believed.
+    """
+    try:
+        found: T = _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        raise Crashed(f"the child's answer is not a {kind.__name__}: {error.errors()[0]['msg']}") from None
+    return found

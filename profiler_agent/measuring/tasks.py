@@ -1,0 +1,238 @@
+"""What children do, one function a task: each takes and gives JSON values and runs in a process of its own."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiler_agent.backends import find_backend, find_backends
+from profiler_agent.backends.base import CompiledModel, CompileRequest
+from profiler_agent.errors import JobError
+from profiler_agent.measuring import messages, rows
+from profiler_agent.measuring.messages import (
+    ColdResult,
+    Files,
+    InputsOrder,
+    InputsResult,
+    RunOrder,
+    VariantOrder,
+    VerifyResult,
+)
+from profiler_agent.measuring.running import run_once
+from profiler_agent.measuring.target import joins_rows
+from profiler_agent.measuring.verifying import verify_outputs
+from profiler_agent.onnx_files import count_costs, generated_feeds, read_specs
+from profiler_agent.work import Measurement, Precision, TensorSpec, Variant
+
+Report = Callable[[Any], None]
+
+CALIBRATION_ROWS = 256
+CALIBRATION_BATCH = 32
+REFERENCES = {"onnx": ("onnxruntime", "openvino"), "torch_export": ("torch",)}
+"""Backends whose fp32 on the CPU is the reference, by format; the first that is available."""
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "nncf", "torch", "torchao", "tensorrt", "msearch")
+
+
+def make_inputs(argument: Any, report: Report) -> Any:
+    """Prepares the rows, runs the reference on them, and counts what the artifact holds."""
+    order = messages.load(InputsOrder, argument)
+    report({"stage": "verify", "message": "preparing inputs"})
+    specs = _input_specs(order)
+    note, measurements = "", []
+    prepared: rows.Rows | None = None
+    if order.sample_file is not None and order.card_json:
+        try:
+            sample = rows.read_sample(order.card_json, order.sample_file, order.label_column, specs)
+        except JobError as error:
+            note = f"{error.message}; generated inputs stand in"
+        else:
+            prepared, note = sample.rows, sample.problem
+            measurements.append(
+                Measurement(name="preprocess_ms", value=sample.per_row_ns / 1e6, unit="ms", source="card, per row")
+            )
+    verified_on = "generated" if prepared is None else "sample"
+    if prepared is None:
+        note = note or "no sample of the source dataset is registered"
+        prepared = rows.Rows(generated_feeds(specs, rows.MOST_ROWS, order.seed) if specs else {})
+    outputs, reference = _reference_outputs(order.files, prepared, specs)
+    rows.save(order.files.inputs, rows.Rows(prepared.tensors, prepared.labels, outputs))
+    result = InputsResult(
+        rows=prepared.count,
+        verified_on=verified_on,
+        note=note,
+        reference=reference,
+        measurements=(*measurements, *_costs(order.files)),
+    )
+    return messages.dump(result)
+
+
+def verify_variant(argument: Any, report: Report) -> Any:
+    """Compiles a variant and holds its outputs to the reference's."""
+    order = messages.load(VariantOrder, argument)
+    report({"stage": "compile", "message": f"compiling {order.variant}"})
+    prepared = rows.load(order.files.inputs)
+    compiled = compile_variant(order, prepared)
+    try:
+        joins_rows(compiled, order.variant.batch_size)
+        report({"stage": "verify", "message": f"checking the outputs of {order.variant}"})
+        found = verify_outputs(order, compiled, prepared)
+        facts = compiled.facts
+        sizes = (
+            Measurement(name="compiled_bytes", value=facts.size_bytes, unit="bytes", source=order.variant.backend),
+        )
+        result = VerifyResult(
+            problem=found.problem,
+            problem_code=found.problem_code,
+            loss=found.loss,
+            loss_high=found.loss_high,
+            loss_detail=found.loss_detail,
+            measurements=(*found.measurements, *(sizes if facts.size_bytes else ())),
+            versions=_versions(),
+            device=facts.device,
+        )
+    finally:
+        compiled.close()
+    return messages.dump(result)
+
+
+def start_cold(argument: Any, report: Report) -> Any:  # noqa: ARG001 - nothing to say meanwhile
+    """Starts from nothing: an empty cache, a fresh process; the first inference ends it."""
+    entered = time.monotonic_ns()
+    order = messages.load(VariantOrder, argument)
+    prepared = rows.tile(rows.load(order.files.inputs), order.variant.batch_size)
+    before = time.monotonic_ns()
+    compiled = compile_variant(order, prepared)
+    facts = compiled.facts
+    ready = time.monotonic_ns()
+    compiled.run(prepared.feed(slice(0, order.variant.batch_size)))
+    first = time.monotonic_ns() - ready
+    compiled.close()
+    # What the backend does not call compiling is importing the runtime and reading the file.
+    load_ns = max(ready - before - facts.compile_ns, 0)
+    result = ColdResult(
+        process_start_ns=max(entered - order.entered_ns, 0),
+        load_ns=load_ns,
+        compile_ns=facts.compile_ns,
+        first_inference_ns=first,
+        compiled_bytes=facts.size_bytes,
+    )
+    return messages.dump(result)
+
+
+def run_variant(argument: Any, report: Report) -> Any:
+    """One run: compiled model from the cache, warm-up, load, meters, verdict."""
+    order = messages.load(RunOrder, argument)
+    prepared = rows.load(order.compile.files.inputs)
+    compiled = compile_variant(order.compile, prepared)
+    try:
+        return messages.dump(run_once(order, compiled, prepared, report))
+    finally:
+        compiled.close()
+
+
+def compile_variant(order: VariantOrder, prepared: rows.Rows) -> CompiledModel:
+    """The compiled model; its batch is free up to `largest_batch` where the backend needs to know."""
+    workspace = Path.cwd()
+    variant = order.variant
+    calibration = ()
+    if variant.precision is Precision.INT8_STATIC:
+        starts = range(0, min(prepared.count, CALIBRATION_ROWS), CALIBRATION_BATCH)
+        calibration = tuple(prepared.feed(slice(start, start + CALIBRATION_BATCH)) for start in starts)
+    request = CompileRequest(
+        variant=variant,
+        artifact=order.files.artifact,
+        format=order.files.format,
+        digest=order.files.digest,
+        cache=order.files.cache,
+        workspace=workspace,
+        calibration=calibration,
+        remote_target=order.files.remote_target,
+        largest_batch=order.largest_batch,
+    )
+    return find_backend(variant.backend).compile(request)
+
+
+def _input_specs(order: InputsOrder) -> tuple[TensorSpec, ...]:
+    if order.files.artifact is not None and order.files.format == "onnx":
+        return read_specs(order.files.artifact)[0]
+    probe = VariantOrder(
+        files=order.files, variant=order.specs_from, card_json=order.card_json, largest_batch=1, epsilon=0.0
+    )
+    compiled = compile_variant(probe, rows.Rows({}))
+    try:
+        return compiled.inputs
+    finally:
+        compiled.close()
+
+
+def _reference_outputs(
+    files: Files, prepared: rows.Rows, specs: tuple[TensorSpec, ...]
+) -> tuple[Mapping[str, NDArray[Any]], str]:
+    """Outputs of the reference on the prepared rows, and its name; empty where there is none."""
+    backends = find_backends()
+    names = [name for name in REFERENCES.get(files.format, ()) if name in backends and backends[name].probe().available]
+    if files.artifact is None or not names:
+        return {}, ""
+    variant = Variant(backend=names[0], device="cpu")
+    order = VariantOrder(files=files, variant=variant, card_json="", largest_batch=CALIBRATION_BATCH, epsilon=0.0)
+    compiled = compile_variant(order, prepared)
+    fixed = next((spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], int)), None)
+    try:
+        return run_all(compiled, prepared, fixed or CALIBRATION_BATCH), str(variant)
+    finally:
+        compiled.close()
+
+
+def run_all(compiled: CompiledModel, prepared: rows.Rows, batch: int) -> dict[str, NDArray[Any]]:
+    """The outputs for all prepared rows, `batch` at a time; the last call repeats rows to be full."""
+    parts: list[dict[str, NDArray[Any]]] = []
+    for start in range(0, prepared.count, batch):
+        chosen = np.arange(start, start + batch) % prepared.count
+        outputs = compiled.run(prepared.feed(chosen))
+        rows.check_rows(outputs, batch)
+        keep = min(batch, prepared.count - start)
+        parts.append({name: np.asarray(tensor)[:keep] for name, tensor in outputs.items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _costs(files: Files) -> tuple[Measurement, ...]:
+    """Size, parameters and FLOPs of the artifact, as far as they can be counted."""
+    if files.artifact is None:
+        return ()
+    found = [Measurement(name="artifact_bytes", value=files.artifact.stat().st_size, unit="bytes", source="artifact")]
+    if files.format == "onnx":
+        costs = count_costs(files.artifact)
+        for name, unit, value in (("parameters", "", costs.parameters), ("flops", "FLOP", costs.flops)):
+            if value is None:
+                found.append(Measurement(name=name, value=0.0, unit=unit, source="none", detail=costs.problem))
+            else:
+                found.append(Measurement(name=name, value=value, unit=unit, source="graph"))
+    return tuple(found)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def time_per_row(action: Callable[[], object], rows_in: int, times: int = 5) -> float:
+    """Median nanoseconds a row of an action over so many rows."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter_ns()
+        action()
+        taken.append(time.perf_counter_ns() - started)
+    return statistics.median(taken) / max(rows_in, 1)
