@@ -55,6 +55,19 @@ class StoredSignature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSample:
+    """Rows of a dataset that its owner chose to store, as one Arrow IPC stream in the blob store.
+
+    `label_column` is empty where the rows have no labels.
+    """
+
+    digest: str
+    size_bytes: int
+    row_count: int
+    label_column: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset:
     """A source dataset: a name for the data that models were trained on. `tags` are sorted and distinct."""
 
@@ -69,6 +82,7 @@ class Dataset:
     created_at: datetime
     updated_at: datetime
     revision: int = 1
+    sample: DatasetSample | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,16 @@ class Reason(StrEnum):
     REVISION_CONFLICT = "REVISION_CONFLICT"
     TOO_LARGE = "TOO_LARGE"
     STORAGE_UNAVAILABLE = "STORAGE_UNAVAILABLE"
+    JOB_NOT_FOUND = "JOB_NOT_FOUND"
+    PROFILE_NOT_FOUND = "PROFILE_NOT_FOUND"
+    AGENT_NOT_FOUND = "AGENT_NOT_FOUND"
+    LEASE_LOST = "LEASE_LOST"
+    NO_CAPABLE_AGENT = "NO_CAPABLE_AGENT"
+    UNKNOWN_METRIC = "UNKNOWN_METRIC"
+    SAMPLE_NOT_FOUND = "SAMPLE_NOT_FOUND"
+    TOKEN_NOT_FOUND = "TOKEN_NOT_FOUND"  # noqa: S105 - not a password
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
 
 
 class DomainError(Exception):
@@ -74,3 +84,24 @@ class ResourceExhausted(DomainError):
 
 class Unavailable(DomainError):
     """A part of the service did not answer; retry with backoff."""
+
+
+class LeaseLost(DomainError):
+    """The lease ended, or the job was given to another agent: the work is to be dropped. Nothing was changed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Reason.LEASE_LOST)
+
+
+class Unauthenticated(DomainError):
+    """The call does not say who makes it, or says it with a token that does not hold."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Reason.UNAUTHENTICATED)
+
+
+class PermissionDenied(DomainError):
+    """Who makes the call is known, and may not make it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Reason.PERMISSION_DENIED)

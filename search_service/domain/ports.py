@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from search_service.domain.access import Token
 from search_service.domain.catalog import (
     Dataset,
     FeatureSpace,
@@ -20,6 +21,8 @@ from search_service.domain.catalog import (
     Page,
     StoredSignature,
 )
+from search_service.domain.jobs import Job, JobState
+from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
 
 Clock = Callable[[], datetime]
 """Gives the present time, aware and in UTC."""
@@ -59,7 +62,7 @@ class ModelStore(Protocol):
         """Overwrites the model of that id if its revision is as expected. Raises NotFound or Conflict."""
 
     def delete(self, model_id: str) -> None:
-        """Removes it. Raises NotFound."""
+        """Removes it with its profiles; its jobs stay. Raises NotFound."""
 
     def uses_blob(self, digest: str) -> bool:
         """Whether any model's stored artifact has that digest."""
@@ -97,6 +100,9 @@ class DatasetStore(Protocol):
 
     def delete(self, dataset_id: str) -> None:
         """Removes it with its signatures. Raises NotFound, or PreconditionFailed (STILL_REFERENCED)."""
+
+    def uses_blob(self, digest: str) -> bool:
+        """Whether the sample of any dataset has that digest."""
 
 
 class SpaceStore(Protocol):
@@ -166,6 +172,129 @@ class ChangeLog(Protocol):
         """The changes after that sequence, in order, at most `limit`."""
 
 
+class JobStore(Protocol):
+    """Jobs. Who changes one locks it first, so that no change is lost, in any replica."""
+
+    def add(self, job: Job) -> None:
+        """Adds it. Raises NotFound (MODEL_NOT_FOUND) for an unknown model_id; an empty one is fine."""
+
+    def get(self, job_id: str) -> Job:
+        """Raises NotFound (JOB_NOT_FOUND)."""
+
+    def revision(self, job_id: str) -> int:
+        """The revision of the job, read as cheaply as can be. Raises NotFound."""
+
+    def lock(self, job_id: str) -> Job:
+        """The job as it is, kept from every other change until this unit of work ends. Raises NotFound."""
+
+    def replace(self, job: Job) -> None:
+        """Overwrites the job of that id, which this unit of work has locked, taken or added; its spec stays."""
+
+    def page(self, state: JobState | None, model_id: str, after: tuple[str, ...] | None, size: int) -> Page[Job]:
+        """The `size` jobs after the position `after`, newest first; None and "" keep any state and any model."""
+
+    def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
+        """Leases a pending job to the agent, by `domain.jobs.lease`, and gives it; None if there is none.
+
+        The job needs nothing that the agent does not offer (`domain.scheduling`), and of those it is the first by
+        `scheduling.in_order`, save for jobs that another unit of work is changing in this very moment: they are
+        skipped, not waited for. None also while the agent as stored is draining, or holds as many jobs as its
+        capacity, and for an agent that is not stored.
+
+        No two units of work, in any replica, are ever given one job. The fencing token is larger than that of every
+        lease given before. A call that finds nothing that fits writes nothing and takes no lock.
+        """
+
+    def held_by(self, agent_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Ids of the jobs leased to each of those agents, oldest first; agents without jobs are left out."""
+
+    def expired(self, now: datetime, limit: int) -> Sequence[str]:
+        """Ids of at most `limit` leased jobs whose lease ended by `now`, in no particular order. Locks nothing."""
+
+    def lock_unfinished(self, model_id: str) -> Sequence[Job]:
+        """The pending and leased jobs of that model, oldest first, all locked.
+
+        No job of the model can be added before this unit of work ends. Empty if there is no such model.
+        """
+
+
+class AgentStore(Protocol):
+    """Agents. The name is unique."""
+
+    def add(self, agent: Agent) -> None:
+        """Adds it. Raises AlreadyExists (NAME_TAKEN)."""
+
+    def get(self, agent_id: str) -> Agent:
+        """Raises NotFound (AGENT_NOT_FOUND)."""
+
+    def find(self, name: str) -> Agent:
+        """The agent of that name. Raises NotFound (AGENT_NOT_FOUND)."""
+
+    def all(self) -> Sequence[Agent]:
+        """All agents, by name."""
+
+    def lock(self, agent_id: str) -> Agent:
+        """The agent as it is, kept from every other change until this unit of work ends. Raises NotFound."""
+
+    def replace(self, agent: Agent) -> None:
+        """Overwrites the agent of that id, which this unit of work has locked. Its name stays. Raises NotFound."""
+
+    def touch(self, agent_id: str, at: datetime) -> None:
+        """Notes that it was heard of, unless it was later; harmless for an unknown one."""
+
+
+class ProfileStore(Protocol):
+    """Profiles. They never change, and go with their model.
+
+    Profiles of the same model, variant, load (by its text) and host class form a series. The newest VALID one of a
+    series, by the order of commits, is its current one: it says whether the variant is offered.
+    """
+
+    def add(self, profiles: Sequence[Profile]) -> None:
+        """Adds them in order. Raises NotFound (MODEL_NOT_FOUND) for an unknown model_id; an empty one is fine."""
+
+    def get(self, profile_id: str) -> Profile:
+        """The profile with histogram and runs. Raises NotFound (PROFILE_NOT_FOUND)."""
+
+    def get_many(self, profile_ids: Sequence[str]) -> dict[str, Profile]:
+        """Those that exist, without histogram and runs, by id."""
+
+    def page(self, filter: ProfileFilter, after: tuple[str, ...] | None, size: int) -> Page[Profile]:
+        """The `size` profiles after the position `after` that pass, newest first, without histogram and runs."""
+
+    def best_candidates(
+        self, metrics: Sequence[str], *, model_ids: Sequence[str] | None, load_text: str, host_class: str
+    ) -> Sequence[Figures]:
+        """The profiles that count in a search, with the values of those measured quantities.
+
+        These are the current profiles whose variant is offered, of the models `model_ids` (None for all models; never
+        those without a model), under the load ("" for any) and of the host classes that begin so ("" for any), by
+        model and in no particular order within. A quantity that a profile could not measure is None.
+        """
+
+
+class TokenStore(Protocol):
+    """Bearer tokens. Name and secret digest are unique."""
+
+    def add(self, token: Token) -> None:
+        """Adds it. Raises AlreadyExists (NAME_TAKEN)."""
+
+    def get(self, token_id: str) -> Token:
+        """Raises NotFound (TOKEN_NOT_FOUND)."""
+
+    def find(self, name: str) -> Token:
+        """The token of that name. Raises NotFound (TOKEN_NOT_FOUND)."""
+
+    def by_digest(self, secret_digest: str) -> Token | None:
+        """The token whose secret has that SHA-256, or None."""
+
+    def all(self) -> Sequence[Token]:
+        """All tokens, by name."""
+
+    def revoke(self, token_id: str, at: datetime) -> None:
+        """Marks it as revoked; the time of an earlier revocation stays. Raises NotFound."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the context without `commit` undoes everything.
 
@@ -182,12 +311,20 @@ class UnitOfWork(Protocol):
     def requests(self) -> RequestLog: ...
     @property
     def changes(self) -> ChangeLog: ...
+    @property
+    def jobs(self) -> JobStore: ...
+    @property
+    def agents(self) -> AgentStore: ...
+    @property
+    def profiles(self) -> ProfileStore: ...
+    @property
+    def tokens(self) -> TokenStore: ...
 
     def hold_blob(self, digest: str) -> None:
         """Waits until no other unit of work, in any replica, holds that blob, and holds it until this one ends.
 
-        Whoever makes a model use a blob, or removes one that no model uses, holds it meanwhile, so that the bytes
-        cannot go between the check and the commit.
+        Whoever makes a model or a sample use a blob, or removes one that nothing uses, holds it meanwhile, so that the
+        bytes cannot go between the check and the commit.
         """
 
     def commit(self) -> None:
