@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent
 
 def generate(target: Path) -> None:
     """Writes the generated modules of every proto under `target`, with stubs that mypy accepts when strict."""
-    sources = sorted(ROOT.glob("msearch/v1/*.proto"))
+    sources = sorted(ROOT.glob("msearch/*/*.proto"))
     services = [source for source in sources if source.stem.endswith("_service")]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}"]
