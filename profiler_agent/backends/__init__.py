@@ -18,6 +18,8 @@ def find_backends() -> dict[str, Backend]:
     """All backends by name, available here or not."""
     found: dict[str, Backend] = {}
     for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith("_"):  # these import runtimes
+            continue
         backend = getattr(importlib.import_module(f"{__name__}.{module.name}"), "BACKEND", None)
         if backend is not None:
             found[backend.name] = backend
