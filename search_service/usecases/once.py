@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from search_service.domain.errors import AlreadyExists, Conflict, DomainError, InvalidArgument, Reason
-from search_service.domain.ports import RequestRecord, UnitOfWork
-from search_service.usecases.registry import Registry
+from search_service.domain.ports import Clock, Database, RequestRecord, UnitOfWork
 
 T = TypeVar("T")
 
 REMEMBERED_FOR = timedelta(days=1)
 LONGEST_REQUEST_ID = 200
 _ATTEMPTS = 5
+
+
+class Collaborators(Protocol):
+    """What a call needs to run in a unit of work. `committed` is told after each commit."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def committed(self) -> Callable[[], None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class Once:
 
 
 def fingerprint(*values: object) -> str:
-    """A digest of nested dataclasses, tuples and plain values: equal values give equal digests, in any process."""
+    """A digest of nested dataclasses, tuples, mappings and plain values: equal values give equal digests, anywhere."""
     digest = hashlib.sha256()
     for value in values:
         _feed(digest, value)
@@ -49,6 +59,9 @@ def _feed(digest: Any, value: object) -> None:
         parts: list[object] = [getattr(value, field.name) for field in fields(value)]
         _feed(digest, type(value).__name__)
         _feed(digest, tuple(parts))
+    elif isinstance(value, Mapping):
+        _feed(digest, type(value).__name__)
+        _feed(digest, tuple(sorted(value.items())))
     elif isinstance(value, (tuple, list)):
         digest.update(b"(%d:" % len(value))
         for part in value:
@@ -60,7 +73,7 @@ def _feed(digest: Any, value: object) -> None:
 
 
 def run_once(
-    registry: Registry,
+    collaborators: Collaborators,
     once: Once,
     act: Callable[[UnitOfWork], tuple[str, T]],
     recall: Callable[[UnitOfWork, str], T],
@@ -78,28 +91,30 @@ def run_once(
     """
     for attempt in range(_ATTEMPTS):
         try:
-            with registry.database.begin() as unit:
+            with collaborators.database.begin() as unit:
                 record = find_record(unit, once)
                 if record is not None:
                     return recall(unit, record.result_id)
                 result_id, result = act(unit)
                 if once.request_id:
                     record = RequestRecord(once.method, once.fingerprint, result_id)
-                    unit.requests.add(once.request_id, record, registry.clock())
+                    unit.requests.add(once.request_id, record, collaborators.clock())
                 unit.commit()
         except DomainError as error:
             if not isinstance(error, retry_on) or attempt == _ATTEMPTS - 1:
-                return recall_instead(registry, once, recall, error)
+                return recall_instead(collaborators, once, recall, error)
             continue
-        registry.committed()
+        collaborators.committed()
         return result
     raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
 
-def recall_instead(registry: Registry, once: Once, recall: Callable[[UnitOfWork, str], T], error: DomainError) -> T:
+def recall_instead(
+    collaborators: Collaborators, once: Once, recall: Callable[[UnitOfWork, str], T], error: DomainError
+) -> T:
     """The answer of a concurrent call of the same identity, whose success is what this one failed on; else raises."""
     if once.request_id and error.reason is not Reason.STORAGE_UNAVAILABLE:
-        with registry.database.begin() as unit:
+        with collaborators.database.begin() as unit:
             record = find_record(unit, once)
             if record is not None:
                 return recall(unit, record.result_id)
@@ -117,10 +132,10 @@ def find_record(unit: UnitOfWork, once: Once) -> RequestRecord | None:
     return record
 
 
-def forget_old_requests(registry: Registry) -> int:
+def forget_old_requests(collaborators: Collaborators) -> int:
     """Forgets the answers older than a day and says how many."""
-    with registry.database.begin() as unit:
-        count = unit.requests.forget_before(registry.clock() - REMEMBERED_FOR)
+    with collaborators.database.begin() as unit:
+        count = unit.requests.forget_before(collaborators.clock() - REMEMBERED_FOR)
         unit.commit()
     return count
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from search_service.domain.catalog import Metric, Modality, Tensor
+from search_service.domain.catalog import DatasetSample, Metric, Modality, Tensor
 from search_service.domain.ports import BlobStore, Clock, Database, NewId
 
 
@@ -84,11 +84,26 @@ NewInspection = Callable[[], Inspection]
 """Begins to inspect an artifact."""
 
 
+class SampleInspection(Protocol):
+    """Looks at the sample of a dataset while its bytes pass by."""
+
+    def write(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    def finish(self, sample: DatasetSample) -> None:
+        """All bytes are there. Raises InvalidArgument (INVALID_DATA): unreadable, or not what the header says."""
+
+
+NewSampleInspection = Callable[[], SampleInspection]
+"""Begins to inspect a sample."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """The collaborators of the catalogue's use cases.
 
-    `committed` is told after each commit, so that this replica's index sees its own writes at once.
+    `committed` is told after each commit, so that this replica's index sees its own writes at once. Samples are
+    stored as they come where nothing inspects them.
     """
 
     database: Database
@@ -99,3 +114,4 @@ class Registry:
     new_id: NewId
     committed: Callable[[], None]
     largest_artifact_bytes: int
+    inspect_sample: NewSampleInspection | None = None
