@@ -26,7 +26,7 @@ from search_service.domain.errors import DomainError
 from search_service.domain.ports import Database
 from search_service.index import InvertedIndex
 from search_service.scores import find_scores
-from search_service.settings import Settings, SettingsError, read_settings
+from search_service.settings import Settings, SettingsError, check_exposure, read_settings
 from search_service.storage import migrate as migrate_database
 from search_service.storage import open_blob_store, open_database
 
@@ -58,22 +58,36 @@ def serve(  # noqa: PLR0917 - options, not arguments
     ready_file: Annotated[
         Path | None, typer.Option(help="Write the bound address into this file once calls are answered.")
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file of the certificate and its chain.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="PEM file: only callers with a certificate of these authorities connect.")
+    ] = None,
+    require_tokens: Annotated[
+        str | None,
+        typer.Option(help="always, never or auto (default): beyond loopback, or once a token was ever created."),
+    ] = None,
     insecure_listen_anywhere: Annotated[
         bool,
         typer.Option(
             "--insecure-listen-anywhere",
-            help="Allow an address that other machines reach, although there is no TLS and no sign-in yet.",
+            help="Allow an address that other machines reach without TLS and without a sign-in.",
         ),
     ] = False,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then let the calls in progress finish."""
     with _explained():
-        settings = read_settings(listen=listen, database=database, blobs=blobs, data_dir=data_dir)
-        if not (settings.listens_on_loopback or insecure_listen_anywhere):
-            raise SettingsError(
-                f"{settings.listen} can be reached by other machines, and this service has neither TLS nor sign-in: "
-                "listen on 127.0.0.1, or say --insecure-listen-anywhere if a trusted network is all around"
-            )
+        settings = read_settings(
+            listen=listen,
+            database=database,
+            blobs=blobs,
+            data_dir=data_dir,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            require_tokens=require_tokens,
+        )
+        settings = check_exposure(settings, insecure_anywhere=insecure_listen_anywhere)
         configure_logs(settings.log_format, settings.log_level)
         _make_incoming(settings.data_dir)
         if migrate or _is_new_sqlite(settings.database):

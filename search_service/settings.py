@@ -5,16 +5,31 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 PREFIX = "MSEARCH_"
 LOG_FORMATS = ("json", "console")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+TOKEN_RULES = ("auto", "always", "never")
 
 
 class SettingsError(ValueError):
     """A setting has a value that cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """PEM files of the server's certificate with its chain, of its key, and of the authorities that sign callers'."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All that are given."""
+        return tuple(path for path in (self.certificate, self.key, self.client_ca) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +38,9 @@ class Settings:
 
     `database` and `blobs` are URLs and default to places in `data_dir`. `default_order` reads "score" or
     "score:weight,score:weight". `retrieved` is the number of candidates for which other scores than adaptivity are
-    computed when they decide the order. Each answered search is logged at the level debug.
+    computed when they decide the order. Each answered search is logged at the level debug. `tls` comes from
+    MSEARCH_TLS_CERT, MSEARCH_TLS_KEY and MSEARCH_TLS_CLIENT_CA. `require_tokens` is "always", "never", or "auto": once
+    a token was ever created.
     """
 
     data_dir: Path
@@ -40,6 +57,8 @@ class Settings:
     largest_search_bytes: int = 8 << 30
     signature_cache_bytes: int = 256 << 20
     grace_s: int = 10
+    tls: TlsFiles | None = None
+    require_tokens: str = "auto"
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -100,7 +119,31 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         largest_search_bytes=integer("largest_search_bytes"),
         signature_cache_bytes=integer("signature_cache_bytes", lowest=0),
         grace_s=integer("grace_s", lowest=0),
+        tls=_check_tls(*(text(name, "") for name in ("tls_cert", "tls_key", "tls_client_ca"))),
+        require_tokens=_check_one_of("REQUIRE_TOKENS", text("require_tokens", _DEFAULTS.require_tokens), TOKEN_RULES),
     )
+
+
+def check_exposure(settings: Settings, *, insecure_anywhere: bool = False) -> Settings:
+    """The settings with which the service may listen where they say.
+
+    Beyond loopback it needs TLS, and callers that sign in: with tokens, which "auto" then always requires, or, where
+    the settings say that tokens are never required, with a certificate. `insecure_anywhere` lifts both.
+
+    Raises:
+        SettingsError: other machines could reach a service without TLS, or without a sign-in.
+    """
+    if settings.listens_on_loopback or insecure_anywhere:
+        return settings
+    reached = f"{settings.listen} can be reached by other machines"
+    otherwise = "listen on 127.0.0.1, or say --insecure-listen-anywhere if a trusted network is all around"
+    if settings.tls is None:
+        raise SettingsError(f"{reached}, and there is no TLS: give --tls-cert and --tls-key, {otherwise}")
+    if settings.require_tokens == "never" and settings.tls.client_ca is None:
+        raise SettingsError(
+            f"{reached}, and nobody has to sign in: require tokens, or certificates with --tls-client-ca, {otherwise}"
+        )
+    return replace(settings, require_tokens="always") if settings.require_tokens == "auto" else settings
 
 
 _DEFAULTS = Settings(data_dir=Path(), database="", blobs="")
@@ -115,6 +158,16 @@ def _check_listen(value: str) -> str:
     if not (colon and host and port.isdecimal() and int(port) <= 65_535):
         raise SettingsError(f"{PREFIX}LISTEN must read host:port, such as 127.0.0.1:50051, not {value!r}")
     return value
+
+
+def _check_tls(certificate: str, key: str, client_ca: str) -> TlsFiles | None:
+    if not (certificate or key or client_ca):
+        return None
+    for value, name in ((certificate, "TLS_CERT"), (key, "TLS_KEY")):
+        if not value:
+            raise SettingsError(f"{PREFIX}{name} is missing: TLS needs a certificate and its key")
+    cert_file, key_file, ca_file = (Path(value).expanduser() for value in (certificate, key, client_ca))
+    return TlsFiles(certificate=cert_file, key=key_file, client_ca=ca_file if client_ca else None)
 
 
 def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

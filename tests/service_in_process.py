@@ -48,9 +48,10 @@ def service_in_process(
     database: Database | None = None,
     blobs: BlobStore | None = None,
     scores: dict[str, Score] | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
     **settings: str,
 ) -> Iterator[Running]:
-    """Starts the service on a free port and stops it afterwards."""
+    """Starts the service on a free port and stops it afterwards. `credentials` are those of the channel."""
     database = database or MemoryDatabase()
     blobs = blobs or open_blob_store(str(folder / "blobs"))
     service = Service(
@@ -64,11 +65,18 @@ def service_in_process(
     )
     service.start()
     try:
-        with grpc.insecure_channel(service.address) as channel:
+        with open_channel(service.address, credentials) as channel:
             registry, search = RegistryServiceStub(channel), SearchServiceStub(channel)
             yield Running(service, channel, registry, search, database, blobs)
     finally:
         service.stop()
+
+
+def open_channel(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.Channel:
+    """A channel, in the clear without credentials."""
+    if credentials is None:
+        return grpc.insecure_channel(address)
+    return grpc.secure_channel(address, credentials)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import structlog
@@ -54,12 +54,12 @@ def _wrap(handler: _Handler, method: str) -> _Handler:
 
 def _answer_once(behaviour: Callable[[Any, Any], Any], method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
-        request_id = _find_request_id(context)
+        request_id = find_request_id(context)
         with bound_contextvars(request_id=request_id):
             try:
                 return behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass it unmapped
-                return _abort(context, error, method, request_id)
+                end_call(context, error, method, request_id)
 
     return answer
 
@@ -68,18 +68,18 @@ def _answer_stream(
     behaviour: Callable[[Any, Any], Iterator[Any]], method: str
 ) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
     def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        request_id = _find_request_id(context)
+        request_id = find_request_id(context)
         with bound_contextvars(request_id=request_id):
             try:
                 yield from behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - as above
-                _abort(context, error, method, request_id)
+                end_call(context, error, method, request_id)
 
     return answer
 
 
-def _abort(context: grpc.ServicerContext, error: Exception, method: str, request_id: str) -> None:
-    """Ends the call; always raises."""
+def end_call(context: grpc.ServicerContext, error: Exception, method: str, request_id: str) -> NoReturn:
+    """Ends the call with the status of that error; always raises."""
     if not context.is_active():
         # The caller has gone (cancelled, or its deadline passed): the error is a consequence, and nobody listens.
         _log.info("call_cancelled", method=method)
@@ -91,7 +91,7 @@ def _abort(context: grpc.ServicerContext, error: Exception, method: str, request
     context.abort_with_status(defect(request_id))
 
 
-def _find_request_id(context: grpc.ServicerContext) -> str:
+def find_request_id(context: grpc.ServicerContext) -> str:
     """The caller's, where it is fit for a log line, or a fresh one."""
     for key, value in context.invocation_metadata():
         if key == REQUEST_ID_KEY and isinstance(value, str) and 0 < len(value) <= _LONGEST_REQUEST_ID:

@@ -14,9 +14,12 @@ from search_service.domain.errors import (
     Conflict,
     DomainError,
     InvalidArgument,
+    LeaseLost,
     NotFound,
+    PermissionDenied,
     PreconditionFailed,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -30,6 +33,9 @@ STATUS_CODES: dict[type[DomainError], int] = {
     Conflict: code_pb2.ABORTED,
     ResourceExhausted: code_pb2.RESOURCE_EXHAUSTED,
     Unavailable: code_pb2.UNAVAILABLE,
+    LeaseLost: code_pb2.ABORTED,
+    Unauthenticated: code_pb2.UNAUTHENTICATED,
+    PermissionDenied: code_pb2.PERMISSION_DENIED,
 }
 
 # Trailing metadata above 8 KiB is refused by many peers, and the message travels in it twice.

@@ -13,6 +13,8 @@ from msearch.v1 import registry_service_pb2, registry_service_pb2_grpc, search_s
 from search_service.api.boundary import Boundary
 from search_service.api.registry import RegistryServicer
 from search_service.api.search import SearchServicer
+from search_service.api.tls import tls_credentials
+from search_service.settings import TlsFiles
 from search_service.usecases.registry import Registry
 from search_service.usecases.search import Searcher
 
@@ -30,6 +32,7 @@ class Server:
     `handlers` answer further methods on the same port, threads and limits.
 
     Raises:
+        SettingsError: a file of `tls` cannot be used.
         OSError: the address cannot be bound.
     """
 
@@ -37,8 +40,10 @@ class Server:
         self,
         registry: Registry,
         searcher: Searcher,
+        *,
         listen: str,
         threads: int,
+        tls: TlsFiles | None = None,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         self._health = health.HealthServicer()
@@ -50,6 +55,11 @@ class Server:
                 ("grpc.max_send_message_length", -1),
                 # Two servers on one port would share its calls, which is never meant.
                 ("grpc.so_reuseport", 0),
+                # A watch or an agent that waits may be silent for minutes; its pings are no abuse.
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+                # And a machine that vanished without a word must not keep a thread.
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
             ],
         )
         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(registry), self._server)
@@ -57,7 +67,7 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        self.address = f"{listen.rpartition(':')[0]}:{self._bind(listen)}"
+        self.address = f"{listen.rpartition(':')[0]}:{self._bind(listen, tls)}"
 
     def start(self) -> None:
         """Accepts calls and reports healthy."""
@@ -70,8 +80,11 @@ class Server:
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
 
-    def _bind(self, listen: str) -> int:
+    def _bind(self, listen: str, tls: TlsFiles | None) -> int:
+        credentials = None if tls is None else tls_credentials(tls)
         try:
-            return self._server.add_insecure_port(listen)
+            if credentials is None:
+                return self._server.add_insecure_port(listen)
+            return self._server.add_secure_port(listen, credentials)
         except RuntimeError:
             raise OSError(f"cannot listen on {listen}: is another program using it, or is it misspelt?") from None

@@ -39,7 +39,7 @@ class Service:
     `handlers` answer further gRPC methods on the same server.
 
     Raises:
-        SettingsError: the default order names no known score.
+        SettingsError: the default order names no known score, or a file of TLS cannot be used.
         OSError: the address cannot be bound.
     """
 
@@ -81,7 +81,14 @@ class Service:
             ),
             retrieved=settings.retrieved,
         )
-        self._server = Server(self._registry, searcher, settings.listen, settings.threads, handlers)
+        self._server = Server(
+            self._registry,
+            searcher,
+            listen=settings.listen,
+            threads=settings.threads,
+            tls=settings.tls,
+            handlers=handlers,
+        )
         self._follower = Follower(self._catalogue, _note_failure)
         self._stopping = threading.Event()
         self._housekeeper = threading.Thread(target=self._keep_house, name="msearch-housekeeper", daemon=True)

@@ -42,13 +42,14 @@ TENSOR = st.builds(
 )
 ARTIFACT = st.builds(catalog.Artifact, format=WORD, digest=WORD, size_bytes=COUNT, uri=WORD)
 METRIC = st.builds(catalog.Metric, name=WORD, value=VALUE, dataset=WORD)
+SAMPLE = st.builds(catalog.DatasetSample, digest=WORD, size_bytes=COUNT, row_count=COUNT, label_column=WORD)
 SPACE = st.builds(
     catalog.FeatureSpace, digest=WORD, document=WORD, modality=MODALITY, featuriser=WORD, dimension=COUNT,
     schema_digest=WORD, description=WORD, created_at=TIME, revision=COUNT,
 )  # fmt: skip
 DATASET = st.builds(
     catalog.Dataset, id=WORD, name=WORD, version=WORD, description=WORD, tags=WORDS, licence=WORD, modality=MODALITY,
-    signatures=st.tuples(SUMMARY), created_at=TIME, updated_at=TIME, revision=COUNT,
+    signatures=st.tuples(SUMMARY), created_at=TIME, updated_at=TIME, revision=COUNT, sample=SAMPLE,
 )  # fmt: skip
 MODEL = st.builds(
     catalog.Model, id=WORD, name=WORD, version=WORD, description=WORD, licence=WORD, tags=WORDS, task=WORD,
@@ -135,6 +136,11 @@ def test_a_model_says_what_it_is(model: catalog.Model) -> None:
     for tensor, written in zip((*model.inputs, *model.outputs), (*message.inputs, *message.outputs), strict=True):
         shape = tuple(getattr(part, part.WhichOneof("extent") or "", None) for part in written.shape)
         assert (written.name, written.element_type, shape) == (tensor.name, tensor.element_type, tensor.shape)
+
+
+@given(SAMPLE)
+def test_a_sample_makes_the_round_trip(sample: catalog.DatasetSample) -> None:
+    assert catalogue.read_sample(catalogue.write_sample(sample)) == sample
 
 
 @given(FILTER, ORDER, WORDS, COUNT, WORD)

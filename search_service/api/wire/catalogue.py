@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from msearch.v1 import types_pb2
 from search_service.api.wire.enums import MODALITY_TO_PROTO, read_modality
+from search_service.api.wire.times import write_time
 from search_service.domain.catalog import (
     Artifact,
     Dataset,
+    DatasetSample,
     FeatureSpace,
     Filter,
     Metric,
@@ -19,13 +18,6 @@ from search_service.domain.catalog import (
     SignatureSummary,
     Tensor,
 )
-
-
-def write_time(time: datetime) -> Timestamp:
-    """An aware time, to the microsecond."""
-    stamp = Timestamp()
-    stamp.FromDatetime(time.astimezone(UTC))
-    return stamp
 
 
 def write_space(space: FeatureSpace) -> types_pb2.FeatureSpace:
@@ -64,6 +56,25 @@ def write_dataset(dataset: Dataset) -> types_pb2.Dataset:
         create_time=write_time(dataset.created_at),
         update_time=write_time(dataset.updated_at),
         revision=dataset.revision,
+        sample=None if dataset.sample is None else write_sample(dataset.sample),
+    )
+
+
+def write_sample(sample: DatasetSample) -> types_pb2.DatasetSample:
+    return types_pb2.DatasetSample(
+        digest=sample.digest,
+        size_bytes=sample.size_bytes,
+        row_count=sample.row_count,
+        label_column=sample.label_column,
+    )
+
+
+def read_sample(message: types_pb2.DatasetSample) -> DatasetSample:
+    return DatasetSample(
+        digest=message.digest,
+        size_bytes=message.size_bytes,
+        row_count=message.row_count,
+        label_column=message.label_column,
     )
 
 

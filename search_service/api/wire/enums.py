@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from msearch.v1 import error_reason_pb2, types_pb2
+from collections.abc import Mapping
+from typing import TypeVar
+
+from msearch.v1 import access_service_pb2, error_reason_pb2, profiles_pb2, types_pb2
+from search_service.domain.access import Role
 from search_service.domain.catalog import Modality
 from search_service.domain.errors import Reason
+from search_service.domain.jobs import JobState
+from search_service.domain.profiling import AgentState, Precision, Scenario
 from search_service.usecases.fields import invalid
+
+Value = TypeVar("Value")
 
 MODALITY_TO_PROTO: dict[Modality, types_pb2.Modality.ValueType] = {
     Modality.IMAGE: types_pb2.MODALITY_IMAGE,
@@ -36,7 +44,100 @@ REASON_TO_PROTO: dict[Reason, error_reason_pb2.ErrorReason.ValueType] = {
     Reason.REVISION_CONFLICT: error_reason_pb2.ERROR_REASON_REVISION_CONFLICT,
     Reason.TOO_LARGE: error_reason_pb2.ERROR_REASON_TOO_LARGE,
     Reason.STORAGE_UNAVAILABLE: error_reason_pb2.ERROR_REASON_STORAGE_UNAVAILABLE,
+    Reason.JOB_NOT_FOUND: error_reason_pb2.ERROR_REASON_JOB_NOT_FOUND,
+    Reason.PROFILE_NOT_FOUND: error_reason_pb2.ERROR_REASON_PROFILE_NOT_FOUND,
+    Reason.AGENT_NOT_FOUND: error_reason_pb2.ERROR_REASON_AGENT_NOT_FOUND,
+    Reason.LEASE_LOST: error_reason_pb2.ERROR_REASON_LEASE_LOST,
+    Reason.NO_CAPABLE_AGENT: error_reason_pb2.ERROR_REASON_NO_CAPABLE_AGENT,
+    Reason.UNKNOWN_METRIC: error_reason_pb2.ERROR_REASON_UNKNOWN_METRIC,
+    Reason.SAMPLE_NOT_FOUND: error_reason_pb2.ERROR_REASON_SAMPLE_NOT_FOUND,
+    Reason.TOKEN_NOT_FOUND: error_reason_pb2.ERROR_REASON_TOKEN_NOT_FOUND,
+    Reason.UNAUTHENTICATED: error_reason_pb2.ERROR_REASON_UNAUTHENTICATED,
+    Reason.PERMISSION_DENIED: error_reason_pb2.ERROR_REASON_PERMISSION_DENIED,
 }
+
+PRECISION_TO_PROTO: dict[Precision, profiles_pb2.Precision.ValueType] = {
+    Precision.FP32: profiles_pb2.PRECISION_FP32,
+    Precision.BF16: profiles_pb2.PRECISION_BF16,
+    Precision.FP16: profiles_pb2.PRECISION_FP16,
+    Precision.INT8_DYNAMIC: profiles_pb2.PRECISION_INT8_DYNAMIC,
+    Precision.INT8_STATIC: profiles_pb2.PRECISION_INT8_STATIC,
+}
+PRECISION_FROM_PROTO: dict[int, Precision] = {number: value for value, number in PRECISION_TO_PROTO.items()}
+
+SCENARIO_TO_PROTO: dict[Scenario, profiles_pb2.Scenario.ValueType] = {
+    Scenario.SINGLE_STREAM: profiles_pb2.SCENARIO_SINGLE_STREAM,
+    Scenario.MULTI_STREAM: profiles_pb2.SCENARIO_MULTI_STREAM,
+    Scenario.SERVER: profiles_pb2.SCENARIO_SERVER,
+    Scenario.OFFLINE: profiles_pb2.SCENARIO_OFFLINE,
+    Scenario.CONCURRENCY: profiles_pb2.SCENARIO_CONCURRENCY,
+    Scenario.FIND_PEAK: profiles_pb2.SCENARIO_FIND_PEAK,
+}
+SCENARIO_FROM_PROTO: dict[int, Scenario] = {number: value for value, number in SCENARIO_TO_PROTO.items()}
+
+JOB_STATE_TO_PROTO: dict[JobState, profiles_pb2.JobState.ValueType] = {
+    JobState.PENDING: profiles_pb2.JOB_STATE_PENDING,
+    JobState.LEASED: profiles_pb2.JOB_STATE_LEASED,
+    JobState.SUCCEEDED: profiles_pb2.JOB_STATE_SUCCEEDED,
+    JobState.FAILED: profiles_pb2.JOB_STATE_FAILED,
+    JobState.CANCELLED: profiles_pb2.JOB_STATE_CANCELLED,
+}
+JOB_STATE_FROM_PROTO: dict[int, JobState] = {number: value for value, number in JOB_STATE_TO_PROTO.items()}
+
+AGENT_STATE_TO_PROTO: dict[AgentState, profiles_pb2.AgentState.ValueType] = {
+    AgentState.ACTIVE: profiles_pb2.AGENT_STATE_ACTIVE,
+    AgentState.DRAINING: profiles_pb2.AGENT_STATE_DRAINING,
+    AgentState.GONE: profiles_pb2.AGENT_STATE_GONE,
+}
+AGENT_STATE_FROM_PROTO: dict[int, AgentState] = {number: value for value, number in AGENT_STATE_TO_PROTO.items()}
+
+VERDICT_TO_PROTO: dict[bool, profiles_pb2.Verdict.ValueType] = {
+    True: profiles_pb2.VERDICT_VALID,
+    False: profiles_pb2.VERDICT_INVALID,
+}
+VERDICT_FROM_PROTO: dict[int, bool] = {number: valid for valid, number in VERDICT_TO_PROTO.items()}
+
+OFFER_TO_PROTO: dict[bool, profiles_pb2.Offer.ValueType] = {
+    True: profiles_pb2.OFFER_OFFERED,
+    False: profiles_pb2.OFFER_REJECTED,
+}
+OFFER_FROM_PROTO: dict[int, bool] = {number: offered for offered, number in OFFER_TO_PROTO.items()}
+
+ROLE_TO_PROTO: dict[Role, access_service_pb2.Role.ValueType] = {
+    Role.READER: access_service_pb2.ROLE_READER,
+    Role.PUBLISHER: access_service_pb2.ROLE_PUBLISHER,
+    Role.AGENT: access_service_pb2.ROLE_AGENT,
+    Role.ADMIN: access_service_pb2.ROLE_ADMIN,
+}
+ROLE_FROM_PROTO: dict[int, Role] = {number: role for role, number in ROLE_TO_PROTO.items()}
+
+
+def read_enum(number: int, values: Mapping[int, Value], path: str, known: str) -> Value:
+    """Raises InvalidArgument for UNSPECIFIED and for a value that this version does not know."""
+    value = values.get(number)
+    if value is not None:
+        return value
+    problem = f"{number} is unknown" if number else "must be given"
+    raise invalid(path, f"{problem}; one of {known}")
+
+
+def read_precision(number: int, path: str) -> Precision:
+    return read_enum(number, PRECISION_FROM_PROTO, path, ", ".join(PRECISION_TO_PROTO))
+
+
+def read_scenario(number: int, path: str) -> Scenario:
+    return read_enum(number, SCENARIO_FROM_PROTO, path, ", ".join(SCENARIO_TO_PROTO))
+
+
+def read_job_state(number: int, path: str) -> JobState | None:
+    """None for UNSPECIFIED, which means any."""
+    if number == profiles_pb2.JOB_STATE_UNSPECIFIED:
+        return None
+    return read_enum(number, JOB_STATE_FROM_PROTO, path, ", ".join(JOB_STATE_TO_PROTO))
+
+
+def read_role(number: int, path: str) -> Role:
+    return read_enum(number, ROLE_FROM_PROTO, path, ", ".join(ROLE_TO_PROTO))
 
 
 def read_modality(number: int, path: str) -> Modality:
