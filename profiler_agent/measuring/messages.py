@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from profiler_agent.errors import Crashed
+from profiler_agent.verification.offers import Loss
 from profiler_agent.work import InvalidReason, Load, Measurement, RunLimits, Variant
 
 T = TypeVar("T")
@@ -67,22 +68,17 @@ class VariantOrder:
     card_json: str
     largest_batch: int
     epsilon: float
-    entered_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
     """What the outputs of a variant are like beside the reference's.
 
-    `problem` is why it cannot be offered whatever its speed, or empty. `loss_low`, `loss_high`: 95 % bounds of the
-    accuracy loss (or of the disagreement, where there are no labels), None for the reference itself.
+    `problem` is why it cannot be offered whatever its speed, or empty. `loss` is None where there was no reference.
     """
 
     problem: str
-    problem_code: str
-    loss: float | None
-    loss_high: float | None
-    loss_detail: str
+    loss: Loss | None
     measurements: tuple[Measurement, ...]
     versions: dict[str, str]
     device: str

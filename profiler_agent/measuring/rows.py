@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from profiler_agent.errors import JobError, WrongOutput
 from profiler_agent.work import TensorSpec
 
-MOST_ROWS = 256
-"""Rows kept; more would not be looked at within a run of a few hundred requests."""
+MOST_ROWS = 512
+"""Rows kept. Without a single disagreement, 299 rows show that fewer than 1 % disagree (at 95 %)."""
 
 LARGEST_BYTES = 256 << 20
 _INPUT, _OUTPUT, _LABELS = "input:", "output:", "labels"

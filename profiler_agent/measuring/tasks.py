@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from profiler_agent.backends import find_backend, find_backends
 from profiler_agent.backends.base import CompiledModel, CompileRequest
 from profiler_agent.errors import JobError
+from profiler_agent.isolation import Context
 from profiler_agent.measuring import messages, rows
 from profiler_agent.measuring.messages import (
     ColdResult,
@@ -27,11 +25,9 @@ from profiler_agent.measuring.messages import (
 )
 from profiler_agent.measuring.running import run_once
 from profiler_agent.measuring.target import joins_rows
-from profiler_agent.measuring.verifying import verify_outputs
-from profiler_agent.onnx_files import count_costs, generated_feeds, read_specs
+from profiler_agent.measuring.verifying import run_all, verify_outputs
+from profiler_agent.onnx_files import count, generated_feeds, read_specs
 from profiler_agent.work import Measurement, Precision, TensorSpec, Variant
-
-Report = Callable[[Any], None]
 
 CALIBRATION_ROWS = 256
 CALIBRATION_BATCH = 32
@@ -41,11 +37,11 @@ REFERENCES = {"onnx": ("onnxruntime", "openvino"), "torch_export": ("torch",)}
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "nncf", "torch", "torchao", "tensorrt", "msearch")
 
 
-def make_inputs(argument: Any, report: Report) -> Any:
+def make_inputs(argument: Any, context: Context) -> Any:
     """Prepares the rows, runs the reference on them, and counts what the artifact holds."""
     order = messages.load(InputsOrder, argument)
-    report({"stage": "verify", "message": "preparing inputs"})
-    specs = _input_specs(order)
+    context.send({"stage": "verify", "message": "preparing inputs"})
+    specs = _input_specs(order, context)
     note, measurements = "", []
     prepared: rows.Rows | None = None
     if order.sample_file is not None and order.card_json:
@@ -62,7 +58,7 @@ def make_inputs(argument: Any, report: Report) -> Any:
     if prepared is None:
         note = note or "no sample of the source dataset is registered"
         prepared = rows.Rows(generated_feeds(specs, rows.MOST_ROWS, order.seed) if specs else {})
-    outputs, reference = _reference_outputs(order.files, prepared, specs)
+    outputs, reference = _reference_outputs(order.files, prepared, specs, context)
     rows.save(order.files.inputs, rows.Rows(prepared.tensors, prepared.labels, outputs))
     result = InputsResult(
         rows=prepared.count,
@@ -74,15 +70,15 @@ def make_inputs(argument: Any, report: Report) -> Any:
     return messages.dump(result)
 
 
-def verify_variant(argument: Any, report: Report) -> Any:
+def verify_variant(argument: Any, context: Context) -> Any:
     """Compiles a variant and holds its outputs to the reference's."""
     order = messages.load(VariantOrder, argument)
-    report({"stage": "compile", "message": f"compiling {order.variant}"})
+    context.send({"stage": "compile", "message": f"compiling {order.variant}"})
     prepared = rows.load(order.files.inputs)
-    compiled = compile_variant(order, prepared)
+    compiled = compile_variant(order, prepared, context)
     try:
         joins_rows(compiled, order.variant.batch_size)
-        report({"stage": "verify", "message": f"checking the outputs of {order.variant}"})
+        context.send({"stage": "verify", "message": f"checking the outputs of {order.variant}"})
         found = verify_outputs(order, compiled, prepared)
         facts = compiled.facts
         sizes = (
@@ -90,10 +86,7 @@ def verify_variant(argument: Any, report: Report) -> Any:
         )
         result = VerifyResult(
             problem=found.problem,
-            problem_code=found.problem_code,
             loss=found.loss,
-            loss_high=found.loss_high,
-            loss_detail=found.loss_detail,
             measurements=(*found.measurements, *(sizes if facts.size_bytes else ())),
             versions=_versions(),
             device=facts.device,
@@ -103,13 +96,12 @@ def verify_variant(argument: Any, report: Report) -> Any:
     return messages.dump(result)
 
 
-def start_cold(argument: Any, report: Report) -> Any:  # noqa: ARG001 - nothing to say meanwhile
+def start_cold(argument: Any, context: Context) -> Any:
     """Starts from nothing: an empty cache, a fresh process; the first inference ends it."""
-    entered = time.monotonic_ns()
     order = messages.load(VariantOrder, argument)
     prepared = rows.tile(rows.load(order.files.inputs), order.variant.batch_size)
     before = time.monotonic_ns()
-    compiled = compile_variant(order, prepared)
+    compiled = compile_variant(order, prepared, context)
     facts = compiled.facts
     ready = time.monotonic_ns()
     compiled.run(prepared.feed(slice(0, order.variant.batch_size)))
@@ -118,7 +110,7 @@ def start_cold(argument: Any, report: Report) -> Any:  # noqa: ARG001 - nothing 
     # What the backend does not call compiling is importing the runtime and reading the file.
     load_ns = max(ready - before - facts.compile_ns, 0)
     result = ColdResult(
-        process_start_ns=max(entered - order.entered_ns, 0),
+        process_start_ns=context.started_ns - context.spawned_ns,
         load_ns=load_ns,
         compile_ns=facts.compile_ns,
         first_inference_ns=first,
@@ -127,20 +119,19 @@ def start_cold(argument: Any, report: Report) -> Any:  # noqa: ARG001 - nothing 
     return messages.dump(result)
 
 
-def run_variant(argument: Any, report: Report) -> Any:
+def run_variant(argument: Any, context: Context) -> Any:
     """One run: compiled model from the cache, warm-up, load, meters, verdict."""
     order = messages.load(RunOrder, argument)
     prepared = rows.load(order.compile.files.inputs)
-    compiled = compile_variant(order.compile, prepared)
+    compiled = compile_variant(order.compile, prepared, context)
     try:
-        return messages.dump(run_once(order, compiled, prepared, report))
+        return messages.dump(run_once(order, compiled, prepared, context))
     finally:
         compiled.close()
 
 
-def compile_variant(order: VariantOrder, prepared: rows.Rows) -> CompiledModel:
+def compile_variant(order: VariantOrder, prepared: rows.Rows, context: Context) -> CompiledModel:
     """The compiled model; its batch is free up to `largest_batch` where the backend needs to know."""
-    workspace = Path.cwd()
     variant = order.variant
     calibration = ()
     if variant.precision is Precision.INT8_STATIC:
@@ -152,7 +143,7 @@ def compile_variant(order: VariantOrder, prepared: rows.Rows) -> CompiledModel:
         format=order.files.format,
         digest=order.files.digest,
         cache=order.files.cache,
-        workspace=workspace,
+        workspace=context.workspace,
         calibration=calibration,
         remote_target=order.files.remote_target,
         largest_batch=order.largest_batch,
@@ -160,13 +151,13 @@ def compile_variant(order: VariantOrder, prepared: rows.Rows) -> CompiledModel:
     return find_backend(variant.backend).compile(request)
 
 
-def _input_specs(order: InputsOrder) -> tuple[TensorSpec, ...]:
+def _input_specs(order: InputsOrder, context: Context) -> tuple[TensorSpec, ...]:
     if order.files.artifact is not None and order.files.format == "onnx":
         return read_specs(order.files.artifact)[0]
     probe = VariantOrder(
         files=order.files, variant=order.specs_from, card_json=order.card_json, largest_batch=1, epsilon=0.0
     )
-    compiled = compile_variant(probe, rows.Rows({}))
+    compiled = compile_variant(probe, rows.Rows({}), context)
     try:
         return compiled.inputs
     finally:
@@ -174,7 +165,7 @@ def _input_specs(order: InputsOrder) -> tuple[TensorSpec, ...]:
 
 
 def _reference_outputs(
-    files: Files, prepared: rows.Rows, specs: tuple[TensorSpec, ...]
+    files: Files, prepared: rows.Rows, specs: tuple[TensorSpec, ...], context: Context
 ) -> tuple[Mapping[str, NDArray[Any]], str]:
     """Outputs of the reference on the prepared rows, and its name; empty where there is none."""
     backends = find_backends()
@@ -183,24 +174,12 @@ def _reference_outputs(
         return {}, ""
     variant = Variant(backend=names[0], device="cpu")
     order = VariantOrder(files=files, variant=variant, card_json="", largest_batch=CALIBRATION_BATCH, epsilon=0.0)
-    compiled = compile_variant(order, prepared)
+    compiled = compile_variant(order, prepared, context)
     fixed = next((spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], int)), None)
     try:
         return run_all(compiled, prepared, fixed or CALIBRATION_BATCH), str(variant)
     finally:
         compiled.close()
-
-
-def run_all(compiled: CompiledModel, prepared: rows.Rows, batch: int) -> dict[str, NDArray[Any]]:
-    """The outputs for all prepared rows, `batch` at a time; the last call repeats rows to be full."""
-    parts: list[dict[str, NDArray[Any]]] = []
-    for start in range(0, prepared.count, batch):
-        chosen = np.arange(start, start + batch) % prepared.count
-        outputs = compiled.run(prepared.feed(chosen))
-        rows.check_rows(outputs, batch)
-        keep = min(batch, prepared.count - start)
-        parts.append({name: np.asarray(tensor)[:keep] for name, tensor in outputs.items()})
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _costs(files: Files) -> tuple[Measurement, ...]:
@@ -209,12 +188,18 @@ def _costs(files: Files) -> tuple[Measurement, ...]:
         return ()
     found = [Measurement(name="artifact_bytes", value=files.artifact.stat().st_size, unit="bytes", source="artifact")]
     if files.format == "onnx":
-        costs = count_costs(files.artifact)
-        for name, unit, value in (("parameters", "", costs.parameters), ("flops", "FLOP", costs.flops)):
-            if value is None:
-                found.append(Measurement(name=name, value=0.0, unit=unit, source="none", detail=costs.problem))
-            else:
-                found.append(Measurement(name=name, value=value, unit=unit, source="graph"))
+        counts = count(files.artifact)
+        found.append(Measurement(name="parameters", value=counts.parameters, unit="", source="graph"))
+        flops = counts.flops
+        found.append(
+            Measurement(
+                name="flops",
+                value=flops or 0,
+                unit="FLOP",
+                source="none" if flops is None else "graph",
+                detail=counts.flops_detail,
+            )
+        )
     return tuple(found)
 
 
@@ -226,13 +211,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def time_per_row(action: Callable[[], object], rows_in: int, times: int = 5) -> float:
-    """Median nanoseconds a row of an action over so many rows."""
-    taken = []
-    for _ in range(times):
-        started = time.perf_counter_ns()
-        action()
-        taken.append(time.perf_counter_ns() - started)
-    return statistics.median(taken) / max(rows_in, 1)

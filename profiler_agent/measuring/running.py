@@ -1,0 +1,149 @@
+"""One run: warm up, drive the load, read the meters, judge. In the child, on a compiled model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from profiler_agent.backends.base import CompiledModel
+from profiler_agent.isolation import Context
+from profiler_agent.loadgen.find_peak import Trial, find_peak
+from profiler_agent.loadgen.requests import Requests
+from profiler_agent.loadgen.scenarios import drive
+from profiler_agent.measuring import quantities
+from profiler_agent.measuring.messages import RunOrder, RunResult
+from profiler_agent.measuring.rows import Rows
+from profiler_agent.measuring.target import CompiledTarget
+from profiler_agent.meters import MeterSetting, find_meters
+from profiler_agent.stats.histogram import encode_histogram
+from profiler_agent.stats.percentiles import meets_limit, nearest_rank
+from profiler_agent.stats.steadiness import WarmUp
+from profiler_agent.stats.timeline import Timeline
+from profiler_agent.stats.validity import judge, run_timeline
+from profiler_agent.work import InvalidReason, Load, Measurement, RunLimits, Scenario
+
+TRIAL_SHARE = 0.5
+"""A trial of find_peak is this much shorter than a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A driven load with what it broke and what the meters read."""
+
+    requests: Requests
+    timeline: Timeline
+    reasons: tuple[InvalidReason, ...]
+    metered: tuple[Measurement, ...]
+
+
+def run_once(order: RunOrder, compiled: CompiledModel, prepared: Rows, context: Context) -> RunResult:
+    """Measures `order.load` at the compiled model."""
+    variant = order.compile.variant
+    target = CompiledTarget(compiled, prepared, variant.batch_size)
+    context.send({"stage": "warm_up", "message": f"{variant}: warming up"})
+    service_ns = warm_up(target)
+    started_at = datetime.now(UTC)
+    load, extra = order.load, []
+    if load.scenario is Scenario.FIND_PEAK:
+        peak = _find_peak(order, target, compiled, 1e9 / service_ns, context)
+        load = replace(load, scenario=Scenario.SERVER, rate_per_s=peak)
+        rate = peak * variant.batch_size
+        detail = f"largest rate whose p99 meets {load.p99_limit_ms:g} ms"
+        extra.append(Measurement(name="peak_rate_per_s", value=rate, unit="1/s", source="find_peak", detail=detail))
+    measured = _measure(order, load, order.limits, target, compiled)
+    return RunResult(
+        reasons=measured.reasons,
+        measurements=(*_sum_up(measured, load, variant.batch_size), *measured.metered, *extra),
+        histogram=encode_histogram(measured.timeline.latency) if measured.timeline.count else "",
+        schedule_digest=measured.requests.schedule_digest,
+        started_at=started_at,
+        measured_ns=int(measured.timeline.span_s * 1e9) if measured.timeline.count else 0,
+        facts={**compiled.facts.details, "device": compiled.facts.device},
+    )
+
+
+def warm_up(target: CompiledTarget, clock: Callable[[], int] = time.perf_counter_ns) -> float:
+    """One request after another until they are steady, or a cap; gives the median of the last ones in nanoseconds."""
+    steady = WarmUp()
+    recent: list[int] = []
+    sample = 0
+    while True:
+        started = clock()
+        target.run([sample % target.samples])
+        recent.append(clock() - started)
+        sample += 1
+        if steady.add(recent[-1]):
+            return max(nearest_rank(recent[-100:], 50.0), 1.0)
+
+
+def _measure(
+    order: RunOrder, load: Load, limits: RunLimits, target: CompiledTarget, compiled: CompiledModel
+) -> _Measured:
+    inferences_a_request = order.compile.variant.batch_size * _samples_a_request(load)
+    setting = MeterSetting(device=compiled.facts.device, price_table=order.price_table, host_class=order.host_class)
+    readings = [meter.start(setting) for meter in find_meters().values()]
+    requests = drive(target, load, limits, seed=order.seed)
+    answered = int(np.count_nonzero(~requests.failed))
+    metered: list[Measurement] = []
+    disturbances: list[InvalidReason] = []
+    for reading in reversed(readings):
+        measurements, broken = reading.stop(answered * inferences_a_request)
+        metered += measurements
+        disturbances += broken
+    timeline = run_timeline(
+        load,
+        scheduled_ns=requests.scheduled_ns,
+        sent_ns=requests.sent_ns,
+        started_ns=requests.started_ns,
+        finished_ns=requests.finished_ns,
+        failed=requests.failed,
+    )
+    reasons = judge(
+        timeline,
+        load,
+        limits,
+        capped=requests.capped,
+        stopped_early=requests.stopped_early,
+        first_error=requests.first_error,
+    )
+    return _Measured(requests, timeline, (*reasons, *disturbances), tuple(metered))
+
+
+def _sum_up(measured: _Measured, load: Load, batch_size: int) -> list[Measurement]:
+    run = measured.timeline
+    if not run.count:
+        return []
+    largest = 1 if load.batching is None else load.batching.max_batch
+    return [
+        *quantities.latencies(run),
+        *quantities.parts(run),
+        *quantities.batching(run, measured.requests.batch_sizes[~measured.requests.failed], largest),
+        *quantities.throughput(run, batch_size * _samples_a_request(load), load.p99_limit_ms),
+    ]
+
+
+def _samples_a_request(load: Load) -> int:
+    return load.streams if load.scenario is Scenario.MULTI_STREAM else 1
+
+
+def _find_peak(
+    order: RunOrder, target: CompiledTarget, compiled: CompiledModel, start_rate: float, context: Context
+) -> float:
+    """The largest rate of valid runs whose p99 meets the limit, in queries a second."""
+    limit_ms = order.load.p99_limit_ms
+    limits = replace(order.limits, min_duration_s=order.limits.min_duration_s * TRIAL_SHARE)
+
+    def measure(rate: float) -> Trial:
+        context.send({"stage": "measure", "message": f"{order.compile.variant}: trying {rate:.4g} requests a second"})
+        load = replace(order.load, scenario=Scenario.SERVER, rate_per_s=rate)
+        measured = _measure(order, load, limits, target, compiled)
+        latency = measured.timeline.latency
+        p99_ms = nearest_rank(latency, 99.0) / 1e6 if latency.size else float("inf")
+        met = meets_limit(latency, 99.0, limit_ms * 1e6) if latency.size else False
+        return Trial(rate=rate, p99_ms=p99_ms, meets=bool(met), valid=not measured.reasons, reasons=measured.reasons)
+
+    return find_peak(measure, p99_limit_ms=limit_ms, start_rate=start_rate / 2).rate
