@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,3 +52,22 @@ def weighted_ranks(goodness: Sequence[Floats], weights: Sequence[float]) -> Floa
     for values, weight in zip(goodness, weights, strict=True):
         ranks += mean_ranks(values) * (weight / total)
     return ranks
+
+
+def pareto_front(first: Floats, second: Floats) -> NDArray[np.bool_]:
+    """Which points [n] no other point beats: larger is better in both, and NaN is beaten by everything.
+
+    A point is beaten if another is at least as good in both and better in one; equal points stay together.
+    """
+    first, second = (np.where(np.isnan(values), -np.inf, values) for values in (first, second))
+    order = np.lexsort((-second, -first))
+    front = np.zeros(first.size, np.bool_)
+    best_before = -np.inf  # the best second among points with a larger first
+    for _, group in groupby(order.tolist(), key=lambda position: first[position]):
+        members = list(group)
+        top = second[members[0]]
+        if top > best_before:
+            front[[position for position in members if second[position] == top]] = True
+            best_before = top
+    front &= np.isfinite(first) & np.isfinite(second)
+    return front

@@ -21,7 +21,7 @@ from search_service.domain.catalog import Model
 from search_service.domain.ports import Database
 from search_service.domain.ranking import Score, ScoreValues, Source
 from search_service.usecases.live_catalogue import LiveCatalogue
-from search_service.usecases.ordering import best_first, weighted_ranks
+from search_service.usecases.ordering import best_first, pareto_front, weighted_ranks
 from search_service.usecases.orders import ADAPTIVITY, WeightedScore
 from search_service.usecases.snapshot import Snapshot
 
@@ -59,6 +59,17 @@ class Ordered:
     total: int
 
 
+def restricted(candidates: Retrieved, mask: NDArray[np.bool_]) -> Retrieved:
+    """Some of the candidates. `mask` has one entry a candidate."""
+    return Retrieved(
+        candidates.snapshot,
+        candidates.positions[mask],
+        candidates.values[mask],
+        candidates.support[mask],
+        candidates.comparable,
+    )
+
+
 def retrieve(
     catalogue: LiveCatalogue, target: Signature, mask: NDArray[np.bool_] | None, snapshot: Snapshot
 ) -> Retrieved:
@@ -69,6 +80,28 @@ def retrieve(
     positions = np.flatnonzero(comparable if mask is None else comparable & mask)
     at = joined[positions]
     return Retrieved(snapshot, positions, coverage.values[at], coverage.support[at], int(comparable.sum()))
+
+
+@dataclass(frozen=True, slots=True)
+class ByMeasurement:
+    """Measured quantities of the retrieved candidates, larger is better, NaN where there is none. [candidates]
+
+    `order` decides the order instead of the scores; `front` keeps the Pareto front of the scores against it.
+    """
+
+    order: Floats | None = None
+    shown: Floats | None = None
+    front: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """What is put in order: `members` are positions in the retrieved arrays; `goodness` and `values` are theirs."""
+
+    members: Positions
+    goodness: Floats
+    values: Floats
+    known: dict[str, ScoreValues]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,28 +123,56 @@ class Ranker:
         shown: Sequence[str],
         first: int,
         count: int,
+        measured: ByMeasurement | None = None,
     ) -> Ordered:
         """The `count` candidates from place `first` (0 is the best) on, with the scores to show."""
-        if [part.score for part in order_by] == [ADAPTIVITY]:
-            total = candidates.positions.size
-            chosen = best_first(candidates.values, first + count)[first:]
-            ranking_values = candidates.values[chosen]
-            known: dict[str, ScoreValues] = {}
+        if measured is None:
+            pool = self._score(candidates, target, space, order_by)
         else:
-            # In name order, so that ties of the new order fall the same way.
-            pool = np.sort(best_first(candidates.values, self.retrieved))
-            total = pool.size
-            names = [part.score for part in order_by]
-            computed = self._compute(candidates, pool, target, space, names)
-            goodness = [self._goodness(name, computed[name].values) for name in names]
-            ranked = goodness[0] if len(names) == 1 else weighted_ranks(goodness, [part.weight for part in order_by])
-            places = best_first(ranked, first + count)[first:]
-            chosen = pool[places]
-            ranking_values = (computed[names[0]].values if len(names) == 1 else ranked)[places]
-            known = {name: _taken(values, places) for name, values in computed.items()}
+            pool = self._measure(candidates, target, space, order_by, measured)
+        places = best_first(pool.goodness, first + count)[first:]
+        chosen = pool.members[places]
+        known = {name: _taken(values, places) for name, values in pool.known.items()}
         missing = [name for name in shown if name not in known]
         known |= self._compute(candidates, chosen, target, space, missing)
-        return Ordered(chosen, ranking_values, {name: known[name] for name in shown}, total)
+        return Ordered(chosen, pool.values[places], {name: known[name] for name in shown}, pool.members.size)
+
+    def _score(
+        self, candidates: Retrieved, target: Signature, space: FeatureSpace, order_by: Sequence[WeightedScore]
+    ) -> _Pool:
+        """The candidates by the scores of the order."""
+        if [part.score for part in order_by] == [ADAPTIVITY]:
+            return _Pool(np.arange(candidates.positions.size), candidates.values, candidates.values, {})
+        # In name order, so that ties of the new order fall the same way.
+        members = np.sort(best_first(candidates.values, self.retrieved))
+        names = [part.score for part in order_by]
+        computed = self._compute(candidates, members, target, space, names)
+        goodness = [self._goodness(name, computed[name].values) for name in names]
+        if len(names) == 1:
+            return _Pool(members, goodness[0], computed[names[0]].values, computed)
+        ranked = weighted_ranks(goodness, [part.weight for part in order_by])
+        return _Pool(members, ranked, ranked, computed)
+
+    def _measure(
+        self,
+        candidates: Retrieved,
+        target: Signature,
+        space: FeatureSpace,
+        order_by: Sequence[WeightedScore],
+        measured: ByMeasurement,
+    ) -> _Pool:
+        """The candidates by a measured quantity, or those on a Pareto front."""
+        if measured.front is None and measured.order is not None and measured.shown is not None:
+            return _Pool(np.arange(candidates.positions.size), measured.order, measured.shown, {})
+        pool = self._score(candidates, target, space, order_by)
+        if measured.front is not None:
+            kept = np.flatnonzero(pareto_front(pool.goodness, measured.front[pool.members]))
+            known = {name: _taken(values, kept) for name, values in pool.known.items()}
+            pool = _Pool(pool.members[kept], pool.goodness[kept], pool.values[kept], known)
+        if measured.order is not None and measured.shown is not None:
+            by_metric, shown = measured.order[pool.members], measured.shown[pool.members]
+            pool = _Pool(pool.members, by_metric, shown, pool.known)
+        return pool
 
     def _goodness(self, name: str, values: Floats) -> Floats:
         return values if self.scores[name].info.higher_is_better else -values

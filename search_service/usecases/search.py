@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from msearch_sketch.signature import Signature
@@ -14,10 +14,12 @@ from msearch_sketch.spaces import FeatureSpace as SpaceDocument
 from search_service.domain.catalog import FeatureSpace, Filter, Modality, Model
 from search_service.domain.errors import NotFound, Reason
 from search_service.domain.ports import Database
+from search_service.domain.profiling import Profile
 from search_service.domain.ranking import Score, ScoreInfo
 from search_service.usecases.explanations import Exclusion, describe_value, explain_exclusions, give_notices
 from search_service.usecases.fields import invalid
 from search_service.usecases.live_catalogue import LiveCatalogue
+from search_service.usecases.measured import ProfileOptions, Selected, check_profile_options, select_measured
 from search_service.usecases.once import fingerprint
 from search_service.usecases.orders import MOST_SCORES, WeightedScore, check_order, check_score
 from search_service.usecases.paging import decode_token, encode_token, page_size
@@ -40,6 +42,7 @@ class RankingOptions:
     page_size: int = 0
     page_token: str = ""
     explain: bool = False
+    profiles: ProfileOptions = field(default_factory=ProfileOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +57,26 @@ class ScoreValue:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One ranked model; `rank` counts from 1. `ranking_value` is NaN where the one score has no value."""
+    """One ranked model; `rank` counts from 1. `ranking_value` is NaN where the one score has no value.
+
+    `profile` speaks for it, without histogram and runs; None where no profile was asked for or none counts.
+    """
 
     rank: int
     model: Model
     dataset_name: str
     scores: tuple[ScoreValue, ...]
     ranking_value: float
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranking:
-    """One page of a ranking."""
+    """One page of a ranking.
+
+    `unmeasured` are the best of the candidates whose profiles cannot tell whether the limits hold, `unmeasured_total`
+    how many there are.
+    """
 
     candidates: tuple[Candidate, ...]
     next_page_token: str
@@ -75,6 +86,8 @@ class Ranking:
     target_rows: int
     notices: tuple[str, ...]
     exclusions: tuple[Exclusion, ...]
+    unmeasured: tuple[Candidate, ...] = ()
+    unmeasured_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +184,9 @@ def _check_options(searcher: Searcher, options: RankingOptions) -> tuple[tuple[W
 
 def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Ranking:
     order, size = _check_options(searcher, options)
+    profiles = check_profile_options(options.profiles)
     shown = tuple(dict.fromkeys([*(part.score for part in order), *options.scores]))
-    bound_to = _bind(asked.digest, options.filter, order, options.scores, options.explain)
+    bound_to = _bind(asked.digest, options.filter, order, options.scores, options.explain, profiles)
     first = _parse_first(decode_token(bound_to, options.page_token, parts=1))
 
     target, catalogue = asked.signature, searcher.catalogue
@@ -182,27 +196,48 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Rankin
     snapshot = catalogue.snapshot
     mask = None if options.filter.empty else catalogue.matching(options.filter, snapshot)
     candidates = retrieve(catalogue, target, mask, snapshot)
-    ordered = searcher.ranker.order(candidates, target, document, order_by=order, shown=shown, first=first, count=size)
+    selected = select_measured(searcher.database, profiles, candidates)
+    order_page = partial(searcher.ranker.order, target=target, space=document, order_by=order, shown=shown)
+    ordered = order_page(selected.eligible, first=first, count=size, measured=selected.by_measurement)
+    apart = order_page(selected.unmeasured, first=0, count=0 if first else size)
     after = first + ordered.chosen.size
     token = encode_token(bound_to, (str(after),)) if after < ordered.total else ""
+    exclusions: tuple[Exclusion, ...] = ()
+    if options.explain:
+        scored = ordered.total if profiles.empty else candidates.positions.size
+        found = explain_exclusions(catalogue, candidates, options.filter, scored)
+        exclusions = (*found, *selected.exclusions(ordered.total))
     return Ranking(
-        candidates=_candidates(searcher, candidates, ordered, first, options.explain),
+        candidates=_candidates(searcher, selected, selected.eligible, ordered, first=first, explain=options.explain),
         next_page_token=token,
         total=ordered.total,
         order_by=order,
         space_digest=target.space_digest,
         target_rows=target.row_count,
-        notices=give_notices(catalogue, candidates, space, options.filter, rows=target.row_count, ranked=ordered.total),
-        exclusions=explain_exclusions(catalogue, candidates, options.filter, ordered.total) if options.explain else (),
+        notices=(
+            *give_notices(
+                catalogue,
+                candidates,
+                space,
+                options.filter,
+                rows=target.row_count,
+                ranked=ordered.total if profiles.empty else candidates.positions.size,
+            ),
+            *selected.notices(ordered.total),
+        ),
+        exclusions=exclusions,
+        unmeasured=_candidates(searcher, selected, selected.unmeasured, apart, first=0, explain=options.explain),
+        unmeasured_total=int(selected.unmeasured.positions.size),
     )
 
 
 def _candidates(
-    searcher: Searcher, candidates: Retrieved, ordered: Ordered, first: int, explain: bool
+    searcher: Searcher, selected: Selected, candidates: Retrieved, ordered: Ordered, *, first: int, explain: bool
 ) -> tuple[Candidate, ...]:
     positions = candidates.positions[ordered.chosen].tolist()
     models = [candidates.snapshot.models[position] for position in positions]
     names = searcher.catalogue.dataset_names([model.dataset_id for model in models])
+    profiles = selected.profiles(searcher.database, [model.id for model in models])
     columns = [
         (name, searcher.scores[name].info, values.values.tolist(), values.support.tolist(), values.details)
         for name, values in ordered.scores.items()
@@ -216,9 +251,9 @@ def _candidates(
             if explain and not detail and value is not None:
                 detail = describe_value(info, value, support[place])
             scores.append(ScoreValue(name, value, support[place], detail if explain or value is None else ""))
-        result.append(
-            Candidate(first + place + 1, model, names.get(model.dataset_id, ""), tuple(scores), ranking_value)
-        )
+        dataset_name = names.get(model.dataset_id, "")
+        rank = first + place + 1
+        result.append(Candidate(rank, model, dataset_name, tuple(scores), ranking_value, profiles.get(model.id)))
     return tuple(result)
 
 
