@@ -8,14 +8,23 @@ from functools import lru_cache
 from msearch.v1 import search_service_pb2 as pb
 from msearch.v1 import types_pb2
 from search_service.api.wire.catalogue import read_filter, write_model
+from search_service.api.wire.enums import read_enum
+from search_service.api.wire.profiles import write_profile
 from search_service.domain.catalog import Model
 from search_service.domain.ranking import ScoreInfo
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.fields import invalid
+from search_service.usecases.measured import Constraint, ProfileOptions
 from search_service.usecases.orders import WeightedScore
 from search_service.usecases.search import Candidate, Ranking, RankingOptions, ScoreValue
 
 _KEPT_MODELS = 4096
+
+AT_MOST_TO_PROTO: dict[bool, pb.Constraint.Comparison.ValueType] = {
+    True: pb.Constraint.COMPARISON_AT_MOST,
+    False: pb.Constraint.COMPARISON_AT_LEAST,
+}
+AT_MOST_FROM_PROTO: dict[int, bool] = {number: at_most for at_most, number in AT_MOST_TO_PROTO.items()}
 
 
 def read_options(message: pb.RankingOptions, path: str = "options") -> RankingOptions:
@@ -27,6 +36,30 @@ def read_options(message: pb.RankingOptions, path: str = "options") -> RankingOp
         page_size=message.page_size,
         page_token=message.page_token,
         explain=message.explain,
+        profiles=read_profile_options(message.profiles, f"{path}.profiles"),
+    )
+
+
+def read_profile_options(message: pb.ProfileOptions, path: str) -> ProfileOptions:
+    """Raises InvalidArgument for an unspecified or unknown comparison."""
+    return ProfileOptions(
+        constraints=tuple(
+            Constraint(
+                metric=limit.metric,
+                at_most=read_enum(
+                    limit.comparison,
+                    AT_MOST_FROM_PROTO,
+                    f"{path}.constraints[{position}].comparison",
+                    "at most, at least",
+                ),
+                limit=limit.limit,
+            )
+            for position, limit in enumerate(message.constraints)
+        ),
+        load_text=message.load_text,
+        host_class=message.host_class,
+        order_by_metric=message.order_by_metric,
+        pareto_metric=message.pareto_metric,
     )
 
 
@@ -56,6 +89,8 @@ def write_ranking(ranking: Ranking) -> pb.Ranking:
         target_row_count=ranking.target_rows,
         notices=ranking.notices,
         exclusions=[write_exclusion(exclusion) for exclusion in ranking.exclusions],
+        unmeasured=[write_candidate(candidate) for candidate in ranking.unmeasured],
+        unmeasured_size=ranking.unmeasured_total,
     )
 
 
@@ -66,6 +101,7 @@ def write_candidate(candidate: Candidate) -> pb.Candidate:
         dataset_name=candidate.dataset_name,
         scores=[write_value(value) for value in candidate.scores],
         ranking_value=candidate.ranking_value,
+        profile=None if candidate.profile is None else write_profile(candidate.profile),
     )
 
 
