@@ -1,6 +1,6 @@
 """A search service in a process of its own, with one more method that does nothing: the yardstick for calls a second.
 
-    python -m benchmarks.service_under_test FOLDER
+    python -m benchmarks.service_under_test FOLDER [DATABASE]
 
 serves on a free loopback port until SIGTERM and prints the address once it answers.
 """
@@ -38,9 +38,9 @@ def nothing_handler() -> grpc.GenericRpcHandler:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[str]:
-    """The address of a service over the data in `folder`, stopped at the end."""
-    command = [sys.executable, "-m", "benchmarks.service_under_test", str(folder)]
+def running(folder: Path, database: str = "") -> Iterator[str]:
+    """The address of a service over the data in `folder`, stopped at the end; by default its database is there too."""
+    command = [sys.executable, "-m", "benchmarks.service_under_test", str(folder), *([database] if database else [])]
     with (
         (folder / "service.log").open("w", encoding="utf-8") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
@@ -54,8 +54,8 @@ def running(folder: Path) -> Iterator[str]:
             process.send_signal(signal.SIGTERM)
 
 
-def main(folder: Path) -> None:
-    settings = read_settings(environment={}, listen="127.0.0.1:0", data_dir=folder)
+def main(folder: Path, url: str | None = None) -> None:
+    settings = read_settings(environment={}, listen="127.0.0.1:0", data_dir=folder, database=url)
     configure_logs(settings.log_format)
     migrate(settings.database)
     database = open_database(settings.database)
@@ -70,4 +70,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:3])
