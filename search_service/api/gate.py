@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import grpc
 from structlog.contextvars import bound_contextvars
 
-from search_service.api.authentication import NOBODY, Tokens, acting_for, denied
+from search_service.api.authentication import NOBODY, Tokens, acting_for
 from search_service.api.boundary import end_call, find_request_id
 from search_service.api.permissions import OPEN, allows, roles_allowed
 from search_service.domain.access import Caller
+from search_service.domain.errors import PermissionDenied
 
 AUTHORIZATION_KEY = "authorization"
 
@@ -82,7 +83,7 @@ class Gate(grpc.ServerInterceptor):
             caller = self._tokens.identify([value for value in values if isinstance(value, str)])
             if not allows(caller.role, method):
                 roles = " or ".join(role.value for role in roles_allowed(method))
-                raise denied(
+                raise PermissionDenied(
                     f"the token {caller.name!r} has the role {caller.role.value}, and {method.rpartition('/')[2]} "
                     f"needs {roles}: use another token"
                 )

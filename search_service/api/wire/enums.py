@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from msearch.v1 import access_service_pb2, error_reason_pb2, profiles_pb2, types_pb2
+from msearch.v1 import access_service_pb2, agent_service_pb2, error_reason_pb2, profiles_pb2, types_pb2
 from search_service.domain.access import Role
 from search_service.domain.catalog import Modality
 from search_service.domain.errors import Reason
 from search_service.domain.jobs import JobState
 from search_service.domain.profiling import AgentState, Precision, Scenario
 from search_service.usecases.fields import invalid
+from search_service.usecases.leases import Part
 
 Value = TypeVar("Value")
 
@@ -111,6 +112,12 @@ ROLE_TO_PROTO: dict[Role, access_service_pb2.Role.ValueType] = {
 }
 ROLE_FROM_PROTO: dict[int, Role] = {number: role for role, number in ROLE_TO_PROTO.items()}
 
+PART_TO_PROTO: dict[Part, agent_service_pb2.FetchForJobRequest.Part.ValueType] = {
+    Part.MODEL: agent_service_pb2.FetchForJobRequest.PART_MODEL,
+    Part.SAMPLE: agent_service_pb2.FetchForJobRequest.PART_SAMPLE,
+}
+PART_FROM_PROTO: dict[int, Part] = {number: part for part, number in PART_TO_PROTO.items()}
+
 
 def read_enum(number: int, values: Mapping[int, Value], path: str, known: str) -> Value:
     """Raises InvalidArgument for UNSPECIFIED and for a value that this version does not know."""
@@ -138,6 +145,10 @@ def read_job_state(number: int, path: str) -> JobState | None:
 
 def read_role(number: int, path: str) -> Role:
     return read_enum(number, ROLE_FROM_PROTO, path, ", ".join(ROLE_TO_PROTO))
+
+
+def read_part(number: int, path: str) -> Part:
+    return read_enum(number, PART_FROM_PROTO, path, ", ".join(PART_TO_PROTO))
 
 
 def read_modality(number: int, path: str) -> Modality:

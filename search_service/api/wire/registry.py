@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from msearch.v1 import registry_service_pb2 as pb
-from search_service.api.wire.catalogue import read_artifact, read_metrics
+from search_service.api.wire.catalogue import read_artifact, read_metrics, read_sample
 from search_service.api.wire.enums import read_modality
-from search_service.domain.catalog import Artifact
+from search_service.domain.catalog import Artifact, DatasetSample
 from search_service.usecases.datasets import DatasetUpdate, NewDataset
 from search_service.usecases.fields import Reference, invalid
 from search_service.usecases.models import ModelUpdate
@@ -64,6 +64,22 @@ def read_chunks(messages: Iterable[pb.RegisterModelRequest], announced: bool) ->
             raise invalid("chunk", "after the header only chunks may follow")
         if not announced:
             raise invalid("chunk", "the header announces no upload, so no chunk may follow")
+        yield message.chunk
+
+
+def read_sample_header(messages: Iterator[pb.PutDatasetSampleRequest]) -> tuple[Reference, DatasetSample]:
+    """The first message of a sample. Raises InvalidArgument if it is missing, a chunk, or names no dataset."""
+    first = next(messages, None)
+    if first is None or first.WhichOneof("part") != "header":
+        raise invalid("header", "the first message must be the header")
+    return read_reference(first.header.dataset, "dataset"), read_sample(first.header.sample)
+
+
+def read_sample_chunks(messages: Iterable[pb.PutDatasetSampleRequest]) -> Iterator[bytes]:
+    """The following messages. Raises InvalidArgument for anything but chunks."""
+    for message in messages:
+        if message.WhichOneof("part") != "chunk":
+            raise invalid("chunk", "after the header only chunks may follow")
         yield message.chunk
 
 
