@@ -47,6 +47,10 @@ def cli_page() -> str:
             "The service is found by `--server`, then the variable `MSEARCH_SERVER`, then `server` in the config file",
             "(`~/.config/msearch/config.toml` on Linux; `MSEARCH_CONFIG` names another), then `localhost:50051`.",
             "`MSEARCH_TIMEOUT_S`, or `timeout_s` in the file, is the deadline of a call in seconds.",
+            "`MSEARCH_TOKEN` (`token`) signs in. `MSEARCH_TLS=1` (`tls`) turns TLS on, and so does a PEM file:",
+            "`MSEARCH_TLS_CA` (`tls_ca`) with the authorities to trust, `MSEARCH_TLS_CERT` and `MSEARCH_TLS_KEY`",
+            "(`tls_cert`, `tls_key`) for mutual TLS. Without TLS a token is sent to this machine only, unless",
+            "`MSEARCH_INSECURE=1` (`insecure`) says that the network is safe.",
             "`msearch-cli config` shows what is in force. `msearch-cli --install-completion` sets up the shell.",
             "",
         ]
@@ -130,7 +134,7 @@ def _members(item: type) -> list[tuple[str, Any]]:
         if base.__module__.startswith("msearch_client"):
             for name, value in vars(base).items():
                 if not name.startswith("_"):
-                    found.setdefault(name, value)
+                    found.setdefault(name, value.__func__ if isinstance(value, classmethod) else value)
     return [
         (name, value)
         for name, value in found.items()
@@ -140,7 +144,7 @@ def _members(item: type) -> list[tuple[str, Any]]:
 
 def _signature(method: Any) -> str:
     text = str(inspect.signature(method))
-    text = re.sub(r"\(self(, )?", "(", text)
+    text = re.sub(r"\((self|cls)(, )?", "(", text)
     text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)
     text = re.sub(r"<function \w+ at 0x[0-9a-f]+>", "...", text)
     if len(text) > 100:

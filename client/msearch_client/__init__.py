@@ -7,9 +7,15 @@ with Client() as client:
     print(ranking.best)
 """
 
+from msearch_client._agents import (
+    Agent,
+    AgentState,
+    BackendStatus,
+)
 from msearch_client._catalogue import (
     Artifact,
     Dataset,
+    DatasetSample,
     Filter,
     Metric,
     Modality,
@@ -19,7 +25,18 @@ from msearch_client._catalogue import (
     Space,
     Tensor,
 )
-from msearch_client._client import Client
+from msearch_client._client import (
+    Client,
+)
+from msearch_client._comparison import (
+    Answer,
+    Comparison,
+)
+from msearch_client._constraints import (
+    Constraint,
+    ProfileOptions,
+    Relation,
+)
 from msearch_client._errors import (
     AlreadyExistsError,
     ApiError,
@@ -28,48 +45,125 @@ from msearch_client._errors import (
     DeadlineExceededError,
     InternalError,
     InvalidArgumentError,
+    JobFailedError,
     LocalError,
     MsearchError,
     NotFoundError,
+    PermissionDeniedError,
     PreconditionFailedError,
     ResourceExhaustedError,
+    UnauthenticatedError,
     UnavailableError,
 )
-from msearch_client._listing import Listing
-from msearch_client._rankings import Candidate, Exclusion, Ranking, Score, Scores, ScoreValue, WeightedScore
+from msearch_client._jobs import (
+    Failure,
+    Job,
+    JobSpec,
+    JobState,
+    Progress,
+    RunLimits,
+)
+from msearch_client._listing import (
+    Listing,
+)
+from msearch_client._loads import (
+    Batching,
+    Load,
+    Scenario,
+)
+from msearch_client._profiles import (
+    InvalidReason,
+    Measurement,
+    Offer,
+    Profile,
+    Profiles,
+    RunSummary,
+    Verdict,
+)
+from msearch_client._rankings import (
+    Candidate,
+    Exclusion,
+    Ranking,
+    Score,
+    Scores,
+    ScoreValue,
+    WeightedScore,
+)
+from msearch_client._tokens import (
+    NewToken,
+    Role,
+    Token,
+)
+from msearch_client._variants import (
+    Precision,
+    Variant,
+)
 
 __all__ = [
+    "Agent",
+    "AgentState",
     "AlreadyExistsError",
+    "Answer",
     "ApiError",
     "Artifact",
+    "BackendStatus",
+    "Batching",
     "CancelledError",
     "Candidate",
     "Client",
+    "Comparison",
     "ConflictError",
+    "Constraint",
     "Dataset",
+    "DatasetSample",
     "DeadlineExceededError",
     "Exclusion",
+    "Failure",
     "Filter",
     "InternalError",
     "InvalidArgumentError",
+    "InvalidReason",
+    "Job",
+    "JobFailedError",
+    "JobSpec",
+    "JobState",
     "Listing",
+    "Load",
     "LocalError",
+    "Measurement",
     "Metric",
     "Modality",
     "Model",
     "MsearchError",
     "NewDataset",
+    "NewToken",
     "NotFoundError",
+    "Offer",
+    "PermissionDeniedError",
+    "Precision",
     "PreconditionFailedError",
+    "Profile",
+    "ProfileOptions",
+    "Profiles",
+    "Progress",
     "Ranking",
+    "Relation",
     "ResourceExhaustedError",
+    "Role",
+    "RunLimits",
+    "RunSummary",
+    "Scenario",
     "Score",
     "ScoreValue",
     "Scores",
     "SignatureSummary",
     "Space",
     "Tensor",
+    "Token",
+    "UnauthenticatedError",
     "UnavailableError",
+    "Variant",
+    "Verdict",
     "WeightedScore",
 ]
 

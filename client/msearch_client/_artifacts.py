@@ -16,7 +16,7 @@ from msearch_client._errors import LocalError
 
 CHUNK_BYTES = 1 << 20
 
-Progress: TypeAlias = Callable[[int, int | None], object]
+OnProgress: TypeAlias = Callable[[int, int | None], object]
 """Called with how much is done and how much there is in all (None where unknown), in bytes or rows."""
 
 
@@ -32,7 +32,7 @@ class Upload:
         """The bytes from the beginning."""
         return self.source.open("rb") if isinstance(self.source, Path) else io.BytesIO(self.source)
 
-    def chunks(self, progress: Progress | None) -> Iterator[bytes]:
+    def chunks(self, progress: OnProgress | None) -> Iterator[bytes]:
         """The bytes in pieces of 1 MiB."""
         sent = 0
         with self.open() as stream:
@@ -77,7 +77,7 @@ def choose_path(path: Path, model: Model) -> Path:
     return path / f"{model.name}-{model.version}{suffix}".replace("/", "_").replace(os.sep, "_")
 
 
-def write_atomically(path: Path, announced: Artifact, chunks: Iterator[bytes], progress: Progress | None) -> None:
+def write_atomically(path: Path, announced: Artifact, chunks: Iterator[bytes], progress: OnProgress | None) -> None:
     """Writes the bytes beside `path`, checks digest and size, then renames: `path` is whole or not there.
 
     Raises:

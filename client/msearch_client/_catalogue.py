@@ -47,11 +47,24 @@ class SignatureSummary(Record):
     labelled: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetSample(Record):
+    """Rows of a dataset that its owner chose to store, for int8 calibration and for checks of outputs.
+
+    `digest` is the SHA-256 of the `size_bytes` bytes, one Arrow IPC stream; `label_column` is empty without classes.
+    """
+
+    digest: str
+    size_bytes: int
+    row_count: int
+    label_column: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Dataset(Record):
     """A source dataset: a name for the data that models were trained on. `tags` are sorted.
 
-    `revision` grows by one with each update.
+    `revision` grows by one with each update. `sample` is None unless rows of it are stored.
     """
 
     id: str
@@ -65,6 +78,7 @@ class Dataset(Record):
     created_at: datetime
     updated_at: datetime
     revision: int
+    sample: DatasetSample | None = None
 
     @property
     def row_count(self) -> int:

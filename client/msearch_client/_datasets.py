@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from msearch_client._artifacts import Progress
+from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Dataset, DatasetReference, Filter, Modality, NewDataset, parse_modality
 from msearch_client._listing import Listing, Page
+from msearch_client._local_data import open_data
 from msearch_client._references import new_request_id, revision_of, with_dataset
+from msearch_client._samples import draw_sample
 from msearch_client._sketching import SketchCalls
 from msearch_client._wire import requests
 from msearch_client._wire.catalogue import dataset_from_proto
@@ -38,7 +40,7 @@ class DatasetCalls(SketchCalls):
         licence: str = "",
         limit_rows: int | None = None,
         request_id: str | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Dataset:
         """Registers a source dataset: either `data`, which is sketched here, or `signatures` with their `modality`.
 
@@ -165,6 +167,66 @@ class DatasetCalls(SketchCalls):
                 repeatable=bool(request_id),
             ),
         )
+        return dataset_from_proto(answer.dataset)
+
+    def put_sample(
+        self,
+        dataset: DatasetReference,
+        data: Any,
+        *,
+        rows: int = 256,
+        labels: str | None = None,
+        modality: Modality | str | None = None,
+        column: str | None = None,
+        ignore: Collection[str] = (),
+        seed: int = 1,
+        progress: OnProgress | None = None,
+    ) -> Dataset:
+        """Stores rows of a dataset with the service, in place of an earlier sample. These rows leave this machine.
+
+        Agents calibrate int8 on them and check outputs; without them they use generated inputs.
+
+        Args:
+            dataset: the registered dataset.
+            data: what `sketch` takes: the dataset's own rows.
+            rows: how many to store; they are chosen by `seed`, every row equally likely.
+            labels: column with the classes; None looks for one by its name, "" says that there is none.
+            modality: how to read the data; detected if None.
+            column: column with the data, where several would do.
+            ignore: columns to leave out, which then stay here.
+            seed: another one chooses other rows.
+            progress: called with (rows read, rows in all or None).
+
+        Raises:
+            LocalError: the data cannot be read, or the chosen rows are larger than 64 MiB.
+            NotFoundError: there is no such dataset.
+        """
+        opened = open_data(data, modality=modality, column=column, labels=labels, ignore=ignore, progress=progress)
+        sample = draw_sample(opened, rows, seed)
+
+        def send(reference: requests.DatasetReference) -> Any:
+            def messages() -> Iterator[Any]:
+                yield requests.sample_header(reference, sample.description)
+                for chunk in sample.chunks():
+                    yield requests.sample_chunk(chunk)
+
+            return self._transport.send(
+                self._transport.registry.PutDatasetSample,
+                messages,
+                repeatable=True,
+                timeout_s=self._transport.transfer_timeout_s(sample.description.size_bytes),
+            )
+
+        return dataset_from_proto(with_dataset(dataset, send).dataset)
+
+    def delete_sample(self, dataset: DatasetReference) -> Dataset:
+        """Removes the stored sample of a dataset; harmless if there is none.
+
+        Raises:
+            NotFoundError: there is no such dataset.
+        """
+        call = self._transport.registry.DeleteDatasetSample
+        answer = with_dataset(dataset, lambda it: self._transport.call(call, requests.delete_sample(it)))
         return dataset_from_proto(answer.dataset)
 
     def delete_dataset(

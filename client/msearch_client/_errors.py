@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from msearch_client._jobs import Job
 
 
 class MsearchError(Exception):
@@ -34,6 +37,29 @@ class LocalError(MsearchError):
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"fields": [list(pair) for pair in self.fields]}
+
+
+class JobFailedError(MsearchError):
+    """A profiling job ended without result: it failed, or was cancelled.
+
+    `job` is the job; `code` is why, such as "compile_failed", or "cancelled".
+    """
+
+    def __init__(self, job: Job) -> None:
+        failure = job.failure
+        name = f"the job {job.id}" + (f" for {job.model_name}" if job.model_name else "")
+        if failure is None:
+            message = f"{name} was {job.state}" if job.state == "cancelled" else f"{name} {job.state}"
+        else:
+            message = (
+                f"{name} {'was ' if job.state == 'cancelled' else ''}{job.state}: {failure.code}: {failure.message}"
+            )
+        super().__init__(message, hint=f"`msearch-cli jobs show {job.id}` tells what was tried")
+        self.job = job
+        self.code = failure.code if failure else job.state.value
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"job_id": self.job.id, "code": self.code}
 
 
 class ApiError(MsearchError):
@@ -70,8 +96,16 @@ class InvalidArgumentError(ApiError):
     """The request is wrong whatever the state of the service; `fields` names what."""
 
 
+class UnauthenticatedError(ApiError):
+    """The call carries no token, or one that is unknown, revoked or past its end."""
+
+
+class PermissionDeniedError(ApiError):
+    """The token's role does not allow this call."""
+
+
 class NotFoundError(ApiError):
-    """The named model, dataset, feature space or artifact does not exist."""
+    """The named model, dataset, feature space, artifact, job, profile, agent or token does not exist."""
 
 
 class AlreadyExistsError(ApiError):

@@ -89,4 +89,4 @@ class Listing(Generic[R]):
         Raises:
             LocalError: pandas is not installed.
         """
-        return to_frame(self.to_dicts())
+        return to_frame([item.to_row() if hasattr(item, "to_row") else item.to_dict() for item in self])

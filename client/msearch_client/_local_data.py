@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from msearch_client._artifacts import Progress
+from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Modality, parse_modality
 from msearch_client._errors import LocalError
 from msearch_sketch import Dataset, open_dataset
@@ -20,7 +20,7 @@ from msearch_sketch.readers.base import Source
 class WatchedSource:
     """Another source's first `limit_rows` rows, or all; reports how many were read."""
 
-    def __init__(self, source: Source, limit_rows: int | None, progress: Progress | None) -> None:
+    def __init__(self, source: Source, limit_rows: int | None, progress: OnProgress | None) -> None:
         self._source = source
         self._limit = limit_rows
         self._progress = progress
@@ -61,7 +61,7 @@ def open_data(
     labels: str | None = None,
     ignore: Collection[str] = (),
     limit_rows: int | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Dataset:
     """Opens a path, table, stream or frame; see `msearch_sketch.open_dataset` for what modality, column, labels and
     ignore do.

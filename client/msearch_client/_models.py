@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msearch_card import Card, CardError, load_card, parse_card
-from msearch_client._artifacts import Progress, Upload, choose_path, prepare_upload, write_atomically
+from msearch_client._artifacts import OnProgress, Upload, choose_path, prepare_upload, write_atomically
 from msearch_client._catalogue import Artifact, Dataset, Filter, Metric, Model, ModelReference, NewDataset
 from msearch_client._datasets import DatasetCalls
 from msearch_client._errors import InternalError, LocalError
@@ -30,7 +30,7 @@ class ModelCalls(DatasetCalls):
         artifact: str | os.PathLike[str] | bytes | None = None,
         dataset: Dataset | NewDataset | str | None = None,
         request_id: str | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Model:
         """Registers a model, and its source dataset with it where that is new.
 
@@ -169,7 +169,7 @@ class ModelCalls(DatasetCalls):
         path: str | os.PathLike[str],
         *,
         overwrite: bool = False,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Path:
         """Writes the model's bytes to a file, or to NAME-VERSION.onnx in a folder, and returns its path.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from msearch_client._catalogue import Filter, Model
+from msearch_client._constraints import ProfileOptions
+from msearch_client._profiles import Profile
 from msearch_client._records import Record, to_frame, to_json
 from msearch_sketch.signature import Signature
 
@@ -27,12 +29,13 @@ class WeightedScore(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """How to rank: which models may take part, the order, further scores to show, whether to explain."""
+    """How to rank: which models may take part, the order, further scores to show, what profiles must meet."""
 
     filter: Filter
     order_by: tuple[WeightedScore, ...]
     scores: tuple[str, ...]
     explain: bool
+    profiles: ProfileOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +54,18 @@ class ScoreValue(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Candidate(Record):
-    """One ranked model. `rank` counts from 1; `ranking_value` is what the order rests on."""
+    """One ranked model. `rank` counts from 1; `ranking_value` is what the order rests on.
+
+    `profile` is that of its best variant, without histogram and runs; None where no profile was asked for or none
+    counts.
+    """
 
     rank: int
     model: Model
     dataset_name: str
     scores: tuple[ScoreValue, ...]
     ranking_value: float
+    profile: Profile | None = None
 
     def score(self, name: str) -> float | None:
         """The value of a score, or None where it cannot be computed.
@@ -85,7 +93,11 @@ class Candidate(Record):
             "licence": model.licence,
             "ranking_value": self.ranking_value,
         }
-        return row | {value.score: value.value for value in self.scores}
+        row |= {value.score: value.value for value in self.scores}
+        if self.profile is not None:
+            row |= {"profile_id": self.profile.id, "variant": str(self.profile.variant)}
+            row |= {item.name: item.value for item in self.profile.measurements}
+        return row
 
     def __repr__(self) -> str:
         return f"Candidate({self.rank}. {self.model.name}@{self.model.version}, {self.ranking_value:.4f})"
@@ -105,7 +117,8 @@ class Ranking(Record):
     """Candidates in order, best first.
 
     `total` is how many were ranked in all; `notices` are things to know before trusting it; `exclusions` say why
-    models are missing (only with `explain`). `signature` is the target's.
+    models are missing (only with `explain`). `unmeasured` are candidates without a profile that could tell whether the
+    limits hold, best first by the score, and `unmeasured_total` how many there are. `signature` is the target's.
     """
 
     candidates: tuple[Candidate, ...]
@@ -116,6 +129,8 @@ class Ranking(Record):
     notices: tuple[str, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
     next_page_token: str = ""
+    unmeasured: tuple[Candidate, ...] = ()
+    unmeasured_total: int = 0
     signature: Signature | None = field(default=None, compare=False)
 
     @property
@@ -141,7 +156,7 @@ class Ranking(Record):
         """The whole ranking as JSON values; the signature, which is bytes, is left out."""
         names = (
             "target_row_count", "space_digest", "total", "order_by",
-            "candidates", "notices", "exclusions", "next_page_token",
+            "candidates", "notices", "exclusions", "next_page_token", "unmeasured", "unmeasured_total",
         )  # fmt: skip
         return {name: to_json(getattr(self, name)) for name in names}
 
@@ -174,6 +189,8 @@ class Ranking(Record):
             lines += ["  ".join(_align(row, widths)).rstrip() for row in rows]
         if len(self.candidates) > SHOWN:
             lines.append(f"... {len(self.candidates) - SHOWN:,} more")
+        if self.unmeasured_total:
+            lines.append(f"{self.unmeasured_total:,} more not measured yet, see .unmeasured")
         return "\n".join(lines + [f"note: {notice}" for notice in self.notices])
 
 

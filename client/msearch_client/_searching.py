@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from msearch_client._artifacts import Progress
+from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality, parse_modality
+from msearch_client._constraints import Constraint, ProfileOptions, make_profile_options
+from msearch_client._loads import Load
 from msearch_client._local_data import open_data
 from msearch_client._rankings import Question, Ranking, Scores, WeightedScore
 from msearch_client._row_stream import encode_rows, readable_again
@@ -35,11 +37,16 @@ class SearchCalls(SketchCalls):
         scores: Sequence[str] = (),
         top: int | None = 10,
         explain: bool = False,
+        require: str | Constraint | Sequence[str | Constraint] = (),
+        load: str | Load | None = None,
+        host_class: str = "",
+        order_by_metric: str = "",
+        pareto: str = "",
         modality: Modality | str | None = None,
         column: str | None = None,
         ignore: Collection[str] = (),
         limit_rows: int | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Ranking:
         """Ranks the registered models for a target without labels.
 
@@ -50,6 +57,12 @@ class SearchCalls(SketchCalls):
             scores: further scores to compute and show.
             top: how many candidates to return; None for all.
             explain: also return what each score rests on, and what was filtered out and why.
+            require: limits on what was measured, such as "p99_ms<=20" or ["p99_ms<=20ms", "peak_memory_bytes<=1GiB"].
+                Candidates without a measurement that could tell stand in the ranking's `unmeasured`.
+            load: the load that the limits are about, such as "server:100"; None for any.
+            host_class: only profiles of host classes that begin so; empty for any.
+            order_by_metric: order by this measured quantity instead of a score.
+            pareto: keep only the Pareto front of the score against this measured quantity.
             modality: how to read the data; detected if None.
             column: column with the data, where several would do.
             ignore: columns to leave out.
@@ -57,10 +70,11 @@ class SearchCalls(SketchCalls):
             progress: called with (rows sketched, rows in all or None).
 
         Raises:
-            LocalError: the data cannot be read or sketched.
+            LocalError: the data cannot be read or sketched, or a limit or the load is not of its form.
             NotFoundError: no source with the target's schema was ever registered.
-            InvalidArgumentError: a score or a filter is wrong.
+            InvalidArgumentError: a score, a filter or a quantity is wrong.
         """
+        profiles = make_profile_options(require, load, host_class, order_by_metric, pareto)
         if isinstance(target, Signature):
             signature = target
         else:
@@ -68,7 +82,7 @@ class SearchCalls(SketchCalls):
                 target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
             )
 
-        question = make_question(filter, order_by, scores, explain=explain)
+        question = make_question(filter, order_by, scores, explain=explain, profiles=profiles)
 
         def fetch(page_size: int, token: str) -> Ranking:
             options = options_to_proto(question, page_size, token)
@@ -87,12 +101,17 @@ class SearchCalls(SketchCalls):
         scores: Sequence[str] = (),
         top: int = 10,
         explain: bool = False,
+        require: str | Constraint | Sequence[str | Constraint] = (),
+        load: str | Load | None = None,
+        host_class: str = "",
+        order_by_metric: str = "",
+        pareto: str = "",
         modality: Modality | str | None = None,
         column: str | None = None,
         ignore: Collection[str] = (),
         limit_rows: int | None = None,
         timeout_s: float | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Ranking:
         """As `search`, but the rows are streamed to the service, which sketches them and forgets them.
 
@@ -100,12 +119,13 @@ class SearchCalls(SketchCalls):
 
         Raises:
             LocalError: the data cannot be read.
-            InvalidArgumentError: the service cannot sketch it, or a score or a filter is wrong.
+            InvalidArgumentError: the service cannot sketch it, or a score, a filter or a quantity is wrong.
         """
+        profiles = make_profile_options(require, load, host_class, order_by_metric, pareto)
         dataset = open_data(
             data, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
         )
-        question = make_question(filter, order_by, scores, explain=explain)
+        question = make_question(filter, order_by, scores, explain=explain, profiles=profiles)
         options = options_to_proto(question, min(top, MOST_A_PAGE), "")
         header = requests.data_header(parse_modality(dataset.modality), column or "", options)
 
@@ -124,7 +144,10 @@ class SearchCalls(SketchCalls):
         first = ranking_from_proto(answer.ranking, signature)
         if top <= MOST_A_PAGE or not first.next_page_token:
             return first
-        return self.search(signature, filter=filter, order_by=order_by, scores=scores, top=top, explain=explain)
+        return self.search(
+            signature, filter=filter, order_by=order_by, scores=scores, top=top, explain=explain, require=require,
+            load=load, host_class=host_class, order_by_metric=order_by_metric, pareto=pareto,
+        )  # fmt: skip
 
     def scores(self) -> Scores:
         """The scores this service knows, with formula and source, and its default order."""
@@ -132,13 +155,21 @@ class SearchCalls(SketchCalls):
         return scores_from_proto(answer)
 
 
-def make_question(filter: Filter | None, order_by: OrderBy, scores: Sequence[str], *, explain: bool) -> Question:
+def make_question(
+    filter: Filter | None,
+    order_by: OrderBy,
+    scores: Sequence[str],
+    *,
+    explain: bool,
+    profiles: ProfileOptions | None = None,
+) -> Question:
     """How to rank, from what a caller may give."""
     return Question(
         filter=filter or Filter(),
         order_by=weigh(order_by),
         scores=(scores,) if isinstance(scores, str) else tuple(scores),
         explain=explain,
+        profiles=profiles,
     )
 
 

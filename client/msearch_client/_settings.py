@@ -1,4 +1,4 @@
-"""Where the service is: an argument, then MSEARCH_SERVER, then the config file, then localhost."""
+"""Where the service is and how to reach it: an argument, then a variable, then the config file, then the default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from msearch_client._errors import LocalError
 
 DEFAULT_SERVER = "localhost:50051"
 DEFAULT_TIMEOUT_S = 30.0
-KEYS = ("server", "timeout_s")
+TEXTS = ("server", "tls_ca", "tls_cert", "tls_key", "token")
+SWITCHES = ("tls", "insecure")
+KEYS = ("server", "timeout_s", "tls", "tls_ca", "tls_cert", "tls_key", "token", "insecure")
+
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +31,17 @@ class Setting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a client needs to know before it calls."""
+    """What a client needs to know before it calls. Files of keys and certificates are paths, or None."""
 
     config_file: Path
     server: Setting
     timeout_s: Setting
+    tls: Setting
+    tls_ca: Setting
+    tls_cert: Setting
+    tls_key: Setting
+    token: Setting
+    insecure: Setting
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -48,18 +58,38 @@ def config_path(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def read_settings(
-    server: str | None = None, timeout_s: float | None = None, environment: Mapping[str, str] = os.environ
+    server: str | None = None,
+    timeout_s: float | None = None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    tls: bool | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    cert: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
+    token: str | None = None,
+    insecure: bool | None = None,
 ) -> Settings:
-    """Settings in force, explicit values first.
+    """Settings in force, explicit values first. TLS is on where a certificate or an authority is named.
 
     Raises:
         LocalError: the config file or a variable cannot be understood.
     """
     stored = _read_config(config_path(environment), named="MSEARCH_CONFIG" in environment)
+    files = {
+        name: _path(_choose(name, given, None, environment, stored))
+        for name, given in (("tls_ca", ca), ("tls_cert", cert), ("tls_key", key))
+    }
+    named = next((item for item in files.values() if item.value is not None), None)
+    implied = Setting(False, "default") if named is None else Setting(True, f"a file of TLS is named ({named.origin})")
+    chosen_tls = _choose("tls", tls, None, environment, stored)
     return Settings(
         config_file=stored.path,
         server=_choose("server", server, DEFAULT_SERVER, environment, stored),
         timeout_s=_seconds(_choose("timeout_s", timeout_s, DEFAULT_TIMEOUT_S, environment, stored)),
+        tls=implied if chosen_tls.value is None else _switch("tls", chosen_tls),
+        token=_choose("token", token, "", environment, stored),
+        insecure=_switch("insecure", _choose("insecure", insecure, False, environment, stored)),
+        **files,
     )
 
 
@@ -78,6 +108,17 @@ def _choose(key: str, given: Any, default: Any, environment: Mapping[str, str], 
     if key in stored.values:
         return Setting(stored.values[key], f"file {stored.path}")
     return Setting(default, "default")
+
+
+def _path(setting: Setting) -> Setting:
+    return setting if setting.value is None else Setting(Path(setting.value).expanduser(), setting.origin)
+
+
+def _switch(name: str, setting: Setting) -> Setting:
+    value = setting.value if isinstance(setting.value, bool) else _SWITCH.get(str(setting.value).lower())
+    if value is None:
+        raise LocalError(f"{name} must be true or false, not {setting.value!r} ({setting.origin})")
+    return Setting(value, setting.origin)
 
 
 def _seconds(setting: Setting) -> Setting:
@@ -108,6 +149,9 @@ def _read_config(path: Path, *, named: bool) -> _Stored:
     for key, value in stored.items():
         if key not in KEYS:
             raise LocalError(f"the config file {path} has the unknown key {key!r}", hint=f"known: {', '.join(KEYS)}")
-        if key == "server" and not isinstance(value, str):
-            raise LocalError(f"server must be a string in the config file {path}, not {value!r}")
+        if key in TEXTS and not isinstance(value, str):
+            shown = "another value" if key == "token" else repr(value)
+            raise LocalError(f"{key} must be a string in the config file {path}, not {shown}")
+        if key in SWITCHES and not isinstance(value, bool):
+            raise LocalError(f"{key} must be true or false in the config file {path}, not {value!r}")
     return _Stored(path, stored)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from msearch_client._artifacts import Progress
+from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Modality, NewDataset
 from msearch_client._errors import NotFoundError
 from msearch_client._local_data import explain_sketch_errors, open_data, without_labels
@@ -33,7 +33,7 @@ class SketchCalls(SpaceCalls):
         space: FeatureSpace | None = None,
         source: bool = False,
         limit_rows: int | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> Signature:
         """The signature of a dataset. The rows stay on this machine.
 
@@ -87,7 +87,7 @@ class SketchCalls(SpaceCalls):
         tags: Sequence[str] = (),
         licence: str = "",
         limit_rows: int | None = None,
-        progress: Progress | None = None,
+        progress: OnProgress | None = None,
     ) -> NewDataset:
         """A source dataset, sketched but not yet registered: `register_model` takes it and registers both in one step.
 

@@ -15,8 +15,10 @@ from msearch_client._errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
+    PermissionDeniedError,
     PreconditionFailedError,
     ResourceExhaustedError,
+    UnauthenticatedError,
     UnavailableError,
 )
 
@@ -33,13 +35,26 @@ ERROR_OF_STATUS: dict[grpc.StatusCode, type[ApiError]] = {
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.CANCELLED: CancelledError,
+    grpc.StatusCode.UNAUTHENTICATED: UnauthenticatedError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
 }
+
+HOW_TO_SIGN_IN = (
+    "set MSEARCH_TOKEN, `token` in the config file or Client(token=...); an admin makes one with "
+    "`msearch-cli token create`"
+)
+TLS_HINT = "check MSEARCH_TLS, MSEARCH_TLS_CA, MSEARCH_TLS_CERT and MSEARCH_TLS_KEY; `msearch-cli config` shows them"
 
 HINTS: dict[str, str] = {
     "REQUEST_ID_REUSED": "let the client choose the request id, or use a new one",
     "REVISION_CONFLICT": "read it again and repeat the change",
     "UNKNOWN_SCORE": "list the scores with `msearch-cli scores` or Client.scores()",
     "STORAGE_UNAVAILABLE": "the service runs but its database or blob store does not answer; try again later",
+    "NO_CAPABLE_AGENT": "start an agent with `msearch-cli agent`, or submit anyway with --allow-waiting or "
+    "allow_waiting=True",
+    "UNKNOWN_METRIC": "docs/profiling.md lists the measured quantities",
+    "UNAUTHENTICATED": HOW_TO_SIGN_IN,
+    "PERMISSION_DENIED": "use a token of another role; an admin makes one with `msearch-cli token create`",
     "INTERNAL": "this is a defect of the service; report it with what its log says",
 }
 

@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 
 import grpc
 
+from msearch.v1.access_service_pb2_grpc import AccessServiceStub
+from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
+from msearch_client._channels import UNPROTECTED, Security, check_token, open_channel
 from msearch_client._errors import CancelledError, LocalError
 from msearch_client._status import to_error
 
@@ -21,20 +24,10 @@ Response = TypeVar("Response")
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
-LARGEST_MESSAGE_BYTES = 64 << 20
 SLOWEST_TRANSFER_BYTES_PER_S = 1 << 20
-
-LOOPBACK = ("localhost:", "127.", "[::1]:")
-GRPC_SCHEMES = ("unix", "unix-abstract", "dns", "ipv4", "ipv6", "vsock", "xds")
-
-CHANNEL_OPTIONS: dict[str, int] = {
-    "grpc.max_receive_message_length": LARGEST_MESSAGE_BYTES,
-    "grpc.max_send_message_length": LARGEST_MESSAGE_BYTES,
-    # A service that restarts is found again within a retry; the default waits a second and more.
-    "grpc.initial_reconnect_backoff_ms": 100,
-    "grpc.max_reconnect_backoff_ms": 2000,
-    "grpc.keepalive_time_ms": 60_000,
-}
+LONGEST_STREAM_S = 600.0
+# How a stream ends when the service stops under it.
+BROKEN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 
 class Transport(AbstractContextManager["Transport"]):
@@ -51,6 +44,7 @@ class Transport(AbstractContextManager["Transport"]):
         retries: int,
         channel_options: Mapping[str, Any] | None = None,
         channel: grpc.Channel | None = None,
+        security: Security = UNPROTECTED,
         pause: Callable[[float], object] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -64,9 +58,13 @@ class Transport(AbstractContextManager["Transport"]):
         self._pause = pause
         self._chance = chance
         self._owns_channel = channel is None
-        self._channel = channel or _open_channel(server, channel_options or {})
+        check_token(security.token)
+        self._channel = channel or open_channel(server, channel_options or {}, security)
+        self._metadata = (("authorization", f"Bearer {security.token}"),) if security.token else ()
         self.registry = RegistryServiceStub(self._channel)
         self.search = SearchServiceStub(self._channel)
+        self.profiling = ProfilingServiceStub(self._channel)
+        self.access = AccessServiceStub(self._channel)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -82,7 +80,7 @@ class Transport(AbstractContextManager["Transport"]):
         """Calls `method` with one message and returns the answer.
 
         Args:
-            method: a method of `registry` or `search` that takes one message.
+            method: a method of one of the stubs that takes one message.
             request: that message.
             repeatable: whether it may be sent again after UNAVAILABLE: a read, or a write with a request id.
             timeout_s: for all attempts together; None takes the transport's own.
@@ -90,7 +88,9 @@ class Transport(AbstractContextManager["Transport"]):
         Raises:
             ApiError: the call failed.
         """
-        return self._attempt(lambda left_s: _wait(method.future(request, timeout=left_s)), repeatable, timeout_s)
+        return self._attempt(
+            lambda left_s: _wait(method.future(request, timeout=left_s, metadata=self._metadata)), repeatable, timeout_s
+        )
 
     def send(
         self, method: Any, messages: Callable[[], Iterator[Any]], *, repeatable: bool, timeout_s: float | None = None
@@ -104,7 +104,7 @@ class Transport(AbstractContextManager["Transport"]):
         def once(left_s: float) -> Any:
             outgoing = _Outgoing(messages())
             try:
-                answer = _wait(method.future(outgoing, timeout=left_s))
+                answer = _wait(method.future(outgoing, timeout=left_s, metadata=self._metadata))
             except grpc.RpcError:
                 outgoing.raise_problem()
                 raise
@@ -128,13 +128,52 @@ class Transport(AbstractContextManager["Transport"]):
         """
 
         def once(left_s: float) -> Response:
-            stream = method(request, timeout=left_s)
+            stream = method(request, timeout=left_s, metadata=self._metadata)
             try:
                 return consume(stream)
             finally:
                 stream.cancel()
 
         return self._attempt(once, True, timeout_s)
+
+    def follow(self, method: Any, request: Any, *, patience_s: float | None = None) -> Iterator[Any]:
+        """Yields the messages of a stream that begins with the present state, opening it again whenever it breaks.
+
+        Args:
+            method: a method of one of the stubs that answers with a stream.
+            request: what it takes.
+            patience_s: how long the service may be unavailable before this gives up; None takes the transport's
+                timeout.
+
+        Raises:
+            ApiError: the call failed, or the service was unavailable for too long.
+        """
+        patience_s = self.timeout_s if patience_s is None else patience_s
+        broken_since: float | None = None
+        attempt = 0
+        while True:
+            stream = None
+            try:
+                stream = method(request, timeout=LONGEST_STREAM_S, metadata=self._metadata)
+                for message in stream:
+                    broken_since, attempt = None, 0
+                    yield message
+                return
+            except grpc.RpcError as failure:
+                if failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    continue  # nothing changed for a long time; look again
+                broken_since = time.monotonic() if broken_since is None else broken_since
+                pause_s = _pause_s(attempt, self._chance())
+                spent_s = time.monotonic() - broken_since
+                if failure.code() not in BROKEN or spent_s + pause_s > patience_s:
+                    raise to_error(failure, self.server, patience_s) from failure
+                attempt += 1
+                self._pause(pause_s)
+            except ValueError as error:
+                raise _closed(error) from None
+            finally:
+                if stream is not None:
+                    stream.cancel()
 
     def transfer_timeout_s(self, size_bytes: int) -> float:
         """Time to allow for a call that moves `size_bytes`: the usual timeout and 1 s a MiB."""
@@ -155,10 +194,7 @@ class Transport(AbstractContextManager["Transport"]):
                     raise to_error(failure, self.server, budget_s) from failure
                 self._pause(pause_s)
             except ValueError as error:
-                # This is how grpc says that the channel was closed before the call.
-                if "closed" not in str(error).lower():
-                    raise
-                raise LocalError("the client is closed", hint="open a new Client; one is used inside `with`") from None
+                raise _closed(error) from None
         raise AssertionError("count() never ends")
 
 
@@ -201,26 +237,8 @@ def _pause_s(attempt: int, chance: float) -> float:
     return min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S) * (0.5 + chance)
 
 
-def _open_channel(server: str, options: Mapping[str, Any]) -> grpc.Channel:
-    check_server(server)
-    chosen = CHANNEL_OPTIONS | dict(options)
-    if server.startswith(LOOPBACK):
-        # A proxy set for the outside world cannot reach this machine's own ports.
-        chosen = {"grpc.enable_http_proxy": 0} | chosen
-    return grpc.insecure_channel(server, options=list(chosen.items()))
-
-
-def check_server(server: str) -> None:
-    """Checks the form of an address.
-
-    Raises:
-        LocalError: it is neither host:port nor a gRPC target such as unix:/path or dns:///host:port.
-    """
-    scheme, _, _ = server.partition(":")
-    if scheme in GRPC_SCHEMES:
-        return
-    host, _, port = server.rpartition(":")
-    if not host or "/" in server or not port.isdigit() or not 0 < int(port) < 65536:
-        raise LocalError(
-            f"the server address {server!r} is not of the form host:port", hint="for example localhost:50051"
-        )
+def _closed(error: ValueError) -> Exception:
+    """What grpc means when it was called on a channel that was closed before, or the error itself."""
+    if "closed" not in str(error).lower():
+        return error
+    return LocalError("the client is closed", hint="open a new Client; one is used inside `with`")

@@ -30,11 +30,14 @@ from msearch_client import (
     LocalError,
     MsearchError,
     NotFoundError,
+    PermissionDeniedError,
     PreconditionFailedError,
     ResourceExhaustedError,
+    UnauthenticatedError,
     UnavailableError,
 )
-from msearch_client._transport import Transport, check_server
+from msearch_client._channels import check_server
+from msearch_client._transport import Transport
 from msearch_client._wire import requests
 
 Reply = Callable[[Any, grpc.ServicerContext], Any]
@@ -176,6 +179,8 @@ STATUSES = {
     Code.ABORTED: ConflictError,
     Code.RESOURCE_EXHAUSTED: ResourceExhaustedError,
     Code.CANCELLED: CancelledError,
+    Code.UNAUTHENTICATED: UnauthenticatedError,
+    Code.PERMISSION_DENIED: PermissionDeniedError,
     Code.INTERNAL: InternalError,
     Code.UNKNOWN: InternalError,
     Code.UNIMPLEMENTED: InternalError,

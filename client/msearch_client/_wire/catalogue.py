@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from msearch.v1 import registry_service_pb2 as registry
 from msearch.v1 import types_pb2 as pb
 from msearch_client._catalogue import (
     Artifact,
     Dataset,
+    DatasetSample,
     Filter,
     Metric,
     Modality,
@@ -21,6 +18,7 @@ from msearch_client._catalogue import (
     Tensor,
 )
 from msearch_client._errors import InternalError
+from msearch_client._wire.times import time_from_proto
 
 MODALITY_TO_PROTO: dict[Modality, pb.Modality.ValueType] = {
     Modality.IMAGE: pb.MODALITY_IMAGE,
@@ -42,11 +40,6 @@ def modality_from_proto(number: pb.Modality.ValueType) -> Modality:
     if number not in MODALITY_FROM_PROTO:
         raise InternalError(f"the service answered with modality {number}, which this client does not know")
     return MODALITY_FROM_PROTO[number]
-
-
-def time_from_proto(time: Timestamp) -> datetime:
-    """An aware time in UTC."""
-    return time.ToDatetime(tzinfo=UTC)
 
 
 def dataset_from_proto(message: pb.Dataset) -> Dataset:
@@ -71,6 +64,26 @@ def dataset_from_proto(message: pb.Dataset) -> Dataset:
         created_at=time_from_proto(message.create_time),
         updated_at=time_from_proto(message.update_time),
         revision=message.revision,
+        sample=_sample_from_proto(message.sample) if message.HasField("sample") else None,
+    )
+
+
+def _sample_from_proto(message: pb.DatasetSample) -> DatasetSample:
+    return DatasetSample(
+        digest=message.digest,
+        size_bytes=message.size_bytes,
+        row_count=message.row_count,
+        label_column=message.label_column,
+    )
+
+
+def sample_to_proto(sample: DatasetSample) -> pb.DatasetSample:
+    """What is said of a sample before its bytes."""
+    return pb.DatasetSample(
+        digest=sample.digest,
+        size_bytes=sample.size_bytes,
+        row_count=sample.row_count,
+        label_column=sample.label_column,
     )
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from msearch.v1 import search_service_pb2 as pb
+from msearch_client._constraints import Constraint, ProfileOptions, Relation
 from msearch_client._rankings import Candidate, Exclusion, Question, Ranking, Score, Scores, ScoreValue, WeightedScore
 from msearch_client._wire.catalogue import filter_to_proto, model_from_proto
+from msearch_client._wire.profiles import profile_from_proto
 from msearch_sketch.signature import Signature
+
+RELATION_TO_PROTO: dict[Relation, pb.Constraint.Comparison.ValueType] = {
+    Relation.AT_MOST: pb.Constraint.COMPARISON_AT_MOST,
+    Relation.AT_LEAST: pb.Constraint.COMPARISON_AT_LEAST,
+}
 
 
 def options_to_proto(question: Question, page_size: int, page_token: str) -> pb.RankingOptions:
@@ -17,6 +24,24 @@ def options_to_proto(question: Question, page_size: int, page_token: str) -> pb.
         page_size=page_size,
         page_token=page_token,
         explain=question.explain,
+        profiles=None if question.profiles is None else profile_options_to_proto(question.profiles),
+    )
+
+
+def profile_options_to_proto(options: ProfileOptions) -> pb.ProfileOptions:
+    """What profiles must meet, and which count."""
+    return pb.ProfileOptions(
+        constraints=[_constraint_to_proto(item) for item in options.constraints],
+        load_text=options.load,
+        host_class=options.host_class,
+        order_by_metric=options.order_by_metric,
+        pareto_metric=options.pareto_metric,
+    )
+
+
+def _constraint_to_proto(constraint: Constraint) -> pb.Constraint:
+    return pb.Constraint(
+        metric=constraint.metric, comparison=RELATION_TO_PROTO[constraint.relation], limit=constraint.limit
     )
 
 
@@ -39,6 +64,7 @@ def _candidate_from_proto(message: pb.Candidate) -> Candidate:
             for item in message.scores
         ),
         ranking_value=message.ranking_value,
+        profile=profile_from_proto(message.profile) if message.HasField("profile") else None,
     )
 
 
@@ -55,6 +81,8 @@ def ranking_from_proto(message: pb.Ranking, signature: Signature | None) -> Rank
             Exclusion(criterion=item.criterion, count=item.count, detail=item.detail) for item in message.exclusions
         ),
         next_page_token=message.next_page_token,
+        unmeasured=tuple(_candidate_from_proto(candidate) for candidate in message.unmeasured),
+        unmeasured_total=message.unmeasured_size,
         signature=signature,
     )
 

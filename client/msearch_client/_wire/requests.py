@@ -9,13 +9,14 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from msearch.v1 import registry_service_pb2 as registry
 from msearch.v1 import search_service_pb2 as search
 from msearch.v1 import types_pb2 as types
-from msearch_client._catalogue import Artifact, Filter, Metric, Modality, NewDataset
+from msearch_client._catalogue import Artifact, DatasetSample, Filter, Metric, Modality, NewDataset
 from msearch_client._wire.catalogue import (
     MODALITY_TO_PROTO,
     artifact_to_proto,
     filter_to_proto,
     metric_to_proto,
     new_dataset_to_proto,
+    sample_to_proto,
 )
 from msearch_sketch.signature import Signature
 
@@ -137,6 +138,22 @@ def update_dataset(
 def delete_dataset(dataset: DatasetReference, revision: int, request_id: str) -> registry.DeleteDatasetRequest:
     """A deletion."""
     return registry.DeleteDatasetRequest(request_id=request_id, dataset=dataset, revision=revision)
+
+
+def sample_header(dataset: DatasetReference, sample: DatasetSample) -> registry.PutDatasetSampleRequest:
+    """First message of a sample's upload."""
+    header = registry.PutDatasetSampleRequest.Header(dataset=dataset, sample=sample_to_proto(sample))
+    return registry.PutDatasetSampleRequest(header=header)
+
+
+def sample_chunk(data: bytes) -> registry.PutDatasetSampleRequest:
+    """Next bytes of a sample."""
+    return registry.PutDatasetSampleRequest(chunk=data)
+
+
+def delete_sample(dataset: DatasetReference) -> registry.DeleteDatasetSampleRequest:
+    """The removal of a sample."""
+    return registry.DeleteDatasetSampleRequest(dataset=dataset)
 
 
 def register_space(document: str, description: str, request_id: str) -> registry.RegisterFeatureSpaceRequest:
