@@ -1,0 +1,56 @@
+"""Arrival patterns by name: every module beside this one with an `ARRIVAL`, and entry points "msearch.arrivals"."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import entry_points
+
+from profiler_agent.errors import InvalidLoad
+from profiler_agent.loadgen.arrivals.base import Arrival
+
+__all__ = ["Arrival", "check_parameters", "find_arrival", "find_arrivals"]
+
+
+@cache
+def find_arrivals() -> dict[str, Arrival]:
+    """All patterns by name."""
+    found: dict[str, Arrival] = {}
+    for module in pkgutil.iter_modules(__path__):
+        arrival = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ARRIVAL", None)
+        if arrival is not None:
+            found[arrival.name] = arrival
+    for entry in entry_points(group="msearch.arrivals"):
+        arrival = entry.load()
+        found[arrival.name] = arrival
+    return dict(sorted(found.items()))
+
+
+def find_arrival(name: str) -> Arrival:
+    """The pattern of that name. Raises InvalidLoad, naming the nearest."""
+    found = find_arrivals()
+    if name not in found:
+        near = get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(found)}"
+        raise InvalidLoad(f"there is no arrival pattern {name!r}; {hint}")
+    return found[name]
+
+
+def check_parameters(arrival: Arrival, given: Mapping[str, float]) -> dict[str, float]:
+    """Every parameter of the pattern with its value. Raises InvalidLoad for an unknown one or one out of range."""
+    for name, value in given.items():
+        known = arrival.parameters.get(name)
+        if known is None:
+            near = get_close_matches(name, arrival.parameters, n=1)
+            listed = ", ".join(arrival.parameters) or "none"
+            hint = f"did you mean {near[0]}?" if near else f"it has {listed}"
+            raise InvalidLoad(f"the arrival pattern {arrival.name} has no parameter {name!r}; {hint}")
+        if not known.lowest <= value <= known.highest:
+            raise InvalidLoad(
+                f"{name} of the arrival pattern {arrival.name} ({known.meaning}) must be from {known.lowest:g} to "
+                f"{known.highest:g}, not {value:g}"
+            )
+    return {name: given.get(name, parameter.default) for name, parameter in arrival.parameters.items()}

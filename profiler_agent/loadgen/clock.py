@@ -1,0 +1,67 @@
+"""Waiting for a moment of the monotonic clock, precisely and without keeping a core busy.
+
+`time.sleep` takes a duration, so that a delay between reading the clock and sleeping adds up; clock_nanosleep takes the
+moment itself. The kernel may still wake a thread late: by the timer slack (50 us by default, set to 1 ns here) and by
+what waking costs, so the last stretch is spent looking at the clock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+
+SPIN_NS = 60_000
+"""The last stretch before a moment, in which the thread looks at the clock instead of sleeping."""
+
+_CLOCK_MONOTONIC = 1
+_TIMER_ABSTIME = 1
+_PR_SET_TIMERSLACK = 29
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+def precise_timers() -> None:
+    """Has the kernel wake this thread as close to the asked moment as it can; harmless where that is unknown."""
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    except (OSError, AttributeError):
+        return
+
+
+def make_sleep_until(spin_ns: int = SPIN_NS) -> Callable[[int], int]:
+    """A function that returns at a moment of `time.monotonic_ns()`, or at once if it has passed; gives the time then.
+
+    Each thread needs its own.
+    """
+    now = time.monotonic_ns
+    sleep = _make_sleep()
+
+    def sleep_until(moment: int) -> int:
+        current = now()
+        if moment - current > spin_ns:
+            sleep(moment - spin_ns)
+            current = now()
+        while current < moment:
+            current = now()
+        return current
+
+    return sleep_until
+
+
+def _make_sleep() -> Callable[[int], object]:
+    """Sleeps until a moment, without the interpreter lock."""
+    try:
+        nanosleep = ctypes.CDLL(None).clock_nanosleep
+    except (OSError, AttributeError):
+        return lambda moment: time.sleep(max(moment - time.monotonic_ns(), 0) / 1e9)
+    until = _Timespec()
+    address = ctypes.byref(until)
+
+    def sleep(moment: int) -> object:
+        until.seconds, until.nanoseconds = divmod(moment, 1_000_000_000)
+        return nanosleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, address, None)
+
+    return sleep

@@ -1,0 +1,112 @@
+"""Closed loops: a client sends its next request when the last is answered. single_stream, multi_stream, concurrency.
+
+And offline, where all requests wait from the beginning. The compiled model takes one call at a time, so k clients are k
+requests in its queue: no thread a client is needed, and none disturbs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+
+from profiler_agent.loadgen.quiet import quiet_interpreter
+from profiler_agent.loadgen.requests import Requests
+from profiler_agent.loadgen.schedule import draw_samples
+from profiler_agent.loadgen.target import Target
+from profiler_agent.work import Batching, Load, RunLimits, Scenario
+
+GRACE_S = 5.0
+_SAMPLES_DRAWN = 1 << 16
+
+
+def drive_clients(target: Target, load: Load, limits: RunLimits, *, seed: int, grace_s: float = GRACE_S) -> Requests:
+    """Runs until both the least duration and the least queries are reached, or the longest duration."""
+    loop = _Loop(target, load, limits, seed)
+    thread = threading.Thread(target=loop.run, name="msearch-load", daemon=True)
+    with quiet_interpreter():
+        thread.start()
+        # A hung call is left behind with its thread; whoever called ends the process.
+        thread.join(limits.max_duration_s + grace_s)
+        hung = thread.is_alive()
+    return loop.finish(hung=hung)
+
+
+class _Loop:
+    def __init__(self, target: Target, load: Load, limits: RunLimits, seed: int) -> None:
+        self._target = target
+        self._limits = limits
+        self._offline = load.scenario is Scenario.OFFLINE
+        self._together = max(load.streams, 1) if load.scenario is Scenario.MULTI_STREAM else 1
+        self._clients = max(load.streams, 1) if load.scenario is Scenario.CONCURRENCY else 1
+        batching: Batching | None = load.batching
+        self._largest = batching.max_batch if batching is not None else 1
+        self._samples = draw_samples(_SAMPLES_DRAWN, target.samples, np.random.default_rng(seed)).tolist()
+        self._columns = {name: array("q") for name in ("scheduled_ns", "started_ns", "finished_ns", "batch_sizes")}
+        self._failed: list[bool] = []
+        self._first_error = ""
+        self._stopped_early = False
+        self._lock = threading.Lock()  # against a reader that gave up on a hung loop
+
+    def run(self) -> None:
+        """Sends and answers, in this thread."""
+        now: Callable[[], int] = time.monotonic_ns
+        start = now()
+        waiting = deque([0] * self._clients)  # when each client became free
+        next_sample = 0
+        least_ns, last_ns = self._limits.min_duration_s * 1e9, self._limits.max_duration_s * 1e9
+        while True:
+            size = min(self._largest, len(waiting))
+            members = [waiting.popleft() for _ in range(size)]
+            wanted = size * self._together
+            samples = [self._samples[(next_sample + place) % _SAMPLES_DRAWN] for place in range(wanted)]
+            next_sample += wanted
+            began = now() - start
+            error = ""
+            try:
+                self._target.run(samples)
+            except Exception as failure:  # noqa: BLE001 - whatever a model raises fails its request
+                error = f"{type(failure).__name__}: {failure}"
+            ended = now() - start
+            self._note(members, began, ended, error)
+            waiting.extend([0 if self._offline else ended] * size)
+            if ended >= least_ns and len(self._failed) >= self._limits.min_queries:
+                return
+            if ended >= last_ns:
+                self._stopped_early = True
+                return
+
+    def _note(self, members: list[int], began: int, ended: int, error: str) -> None:
+        with self._lock:
+            for free in members:
+                self._columns["scheduled_ns"].append(free)
+                self._columns["started_ns"].append(began)
+                self._columns["finished_ns"].append(ended)
+                self._columns["batch_sizes"].append(len(members))
+                self._failed.append(bool(error))
+            self._first_error = self._first_error or error
+
+    def finish(self, *, hung: bool) -> Requests:
+        """What became of the requests."""
+        with self._lock:
+            columns = {name: np.array(column, np.int64) for name, column in self._columns.items()}
+            failed = np.array(self._failed, np.bool_)
+        order = np.argsort(columns["scheduled_ns"], kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+        digest = hashlib.sha256(np.asarray(self._samples, "<i4").tobytes()).hexdigest()
+        return Requests(
+            scheduled_ns=columns["scheduled_ns"],
+            sent_ns=columns["scheduled_ns"].copy(),
+            started_ns=columns["started_ns"],
+            finished_ns=columns["finished_ns"],
+            batch_sizes=columns["batch_sizes"].astype(np.int32),
+            failed=failed[order],
+            first_error=self._first_error or ("a call was not answered in time" if hung else ""),
+            schedule_digest=digest,
+            stopped_early=self._stopped_early or hung,
+        )

@@ -1,0 +1,74 @@
+"""The short, canonical text of a load. Equal loads have equal texts; the service and the client write the same.
+
+single_stream | multi_stream:STREAMS | offline | concurrency:CLIENTS | server:RATE[,ARRIVAL[,PARAMETER=NUMBER]...] |
+find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]
+"""
+
+from __future__ import annotations
+
+import math
+
+from profiler_agent.errors import InvalidLoad
+from profiler_agent.work import Batching, Load, Scenario
+
+_COUNTED = (Scenario.MULTI_STREAM, Scenario.CONCURRENCY)
+_PLAIN = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
+_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms")
+
+
+def format_load(load: Load) -> str:
+    """The text of a load; numbers stand as %g, parameters by name, and the arrival pattern poisson is left out."""
+    parts = [load.scenario.value]
+    if load.scenario in _COUNTED:
+        parts[0] += f":{load.streams}"
+    elif load.scenario is Scenario.FIND_PEAK:
+        parts[0] += f":{load.p99_limit_ms:g}"
+    elif load.scenario is Scenario.SERVER:
+        parts[0] += f":{load.rate_per_s:g}"
+        if load.arrival != "poisson" or load.parameters:
+            parts.append(load.arrival)
+        parts += [f"{name}={value:g}" for name, value in sorted(load.parameters.items())]
+    if load.batching is not None and load.batching.max_batch > 1:
+        parts.append(f"batch={load.batching.max_batch},wait_ms={load.batching.max_wait_ns / 1e6:g}")
+    if load.p99_limit_ms and load.scenario is not Scenario.FIND_PEAK:
+        parts.append(f"limit_ms={load.p99_limit_ms:g}")
+    return ",".join(parts)
+
+
+def parse_load(text: str) -> Load:
+    """The load of a text. Raises InvalidLoad."""
+    head, *rest = text.split(",")
+    name, colon, number = head.partition(":")
+    if name not in set(Scenario):
+        raise InvalidLoad(f"{name!r} is no scenario; known are {', '.join(Scenario)}")
+    scenario = Scenario(name)
+    if bool(colon) == (scenario in _PLAIN):
+        raise InvalidLoad(f"{name} takes {'no number' if colon else 'a number after a colon'}: {text!r}")
+    arrival = rest.pop(0) if scenario is Scenario.SERVER and rest and "=" not in rest[0] else "poisson"
+    settings: dict[str, float] = {}
+    for part in rest:
+        key, equals, value = part.partition("=")
+        if not (key and equals) or key in settings:
+            raise InvalidLoad(f"{part!r} in {text!r} must read NAME=NUMBER, each name once")
+        settings[key] = _number(value, text)
+    batch = int(settings.get("batch", 0))
+    wait_ns = round(settings.get("wait_ms", 0.0) * 1e6)
+    return Load(
+        scenario=scenario,
+        rate_per_s=_number(number, text) if scenario is Scenario.SERVER else 0.0,
+        streams=int(_number(number, text)) if scenario in _COUNTED else 1,
+        arrival=arrival,
+        parameters={key: value for key, value in settings.items() if key not in _OF_THE_FRONT},
+        batching=Batching(max_batch=batch, max_wait_ns=wait_ns) if batch > 1 else None,
+        p99_limit_ms=_number(number, text) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
+    )
+
+
+def _number(text: str, whole: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InvalidLoad(f"{text!r} in {whole!r} is no number")
+    return value

@@ -1,0 +1,35 @@
+"""Drives any scenario but find_peak, which is many runs (`find_peak`)."""
+
+from __future__ import annotations
+
+from profiler_agent.errors import InvalidLoad
+from profiler_agent.loadgen.closed_loop import drive_clients
+from profiler_agent.loadgen.open_loop import drive_schedule
+from profiler_agent.loadgen.requests import Requests
+from profiler_agent.loadgen.schedule import draw_schedule
+from profiler_agent.loadgen.target import Target
+from profiler_agent.work import Load, RunLimits, Scenario
+
+
+def drive(target: Target, load: Load, limits: RunLimits, *, seed: int, workers: int = 1) -> Requests:
+    """Drives the load at the target, for at least the least duration and queries, at most the longest duration.
+
+    Raises:
+        InvalidLoad: a load that cannot be.
+    """
+    if load.scenario is Scenario.FIND_PEAK:
+        raise InvalidLoad("find_peak is a search over runs of the scenario server, not one run")
+    if load.streams < 1:
+        raise InvalidLoad(f"{load.scenario} needs at least 1 stream, not {load.streams}")
+    if load.scenario is not Scenario.SERVER:
+        return drive_clients(target, load, limits, seed=seed)
+    schedule = draw_schedule(
+        load,
+        duration_s=limits.min_duration_s,
+        min_queries=limits.min_queries,
+        pool=target.samples,
+        seed=seed,
+    )
+    return drive_schedule(
+        target, schedule, max_duration_s=limits.max_duration_s, batching=load.batching, workers=workers
+    )
