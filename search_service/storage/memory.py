@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from search_service.storage.memory_jobs import MemoryJobs
+from search_service.storage.memory_profiling import MemoryAgents, MemoryProfiles, MemoryTokens
 from search_service.storage.memory_session import MemorySession, Shared
 from search_service.storage.memory_stores import (
     MemoryChanges,
@@ -37,6 +39,10 @@ class MemoryUnitOfWork:
         self.spaces = MemorySpaces(session)
         self.requests = MemoryRequests(session)
         self.changes = MemoryChanges(session)
+        self.jobs = MemoryJobs(session)
+        self.agents = MemoryAgents(session)
+        self.profiles = MemoryProfiles(session)
+        self.tokens = MemoryTokens(session)
 
     def __enter__(self) -> MemoryUnitOfWork:
         return self

@@ -7,11 +7,15 @@ the copy.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import Any
 
+from search_service.domain.access import Token
 from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
+from search_service.domain.jobs import Job
 from search_service.domain.ports import Change, RequestRecord
+from search_service.domain.profiling import Agent, Profile
 from search_service.storage import refusals
 
 
@@ -26,18 +30,21 @@ class Tables:
     requests: dict[str, tuple[RequestRecord, datetime]] = field(default_factory=dict)
     model_names: dict[tuple[str, str], str] = field(default_factory=dict)
     dataset_names: dict[tuple[str, str], str] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    job_numbers: dict[str, int] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    profile_numbers: dict[str, int] = field(default_factory=dict)
+    current_profiles: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    last_fencing_token: int = 0
+    last_profile_number: int = 0
 
     def copied(self) -> Tables:
         """A state to change."""
-        return Tables(
-            models=dict(self.models),
-            datasets=dict(self.datasets),
-            signatures=dict(self.signatures),
-            spaces=dict(self.spaces),
-            requests=dict(self.requests),
-            model_names=dict(self.model_names),
-            dataset_names=dict(self.dataset_names),
-        )
+        held = {column.name: getattr(self, column.name) for column in fields(self)}
+        copies: dict[str, Any] = {key: dict(value) if isinstance(value, dict) else value for key, value in held.items()}
+        return Tables(**copies)
 
 
 class Shared:

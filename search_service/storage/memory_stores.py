@@ -13,6 +13,8 @@ from search_service.domain.ports import Change, RequestRecord
 from search_service.storage import refusals
 from search_service.storage.matching import dataset_passes, model_passes
 from search_service.storage.memory_session import MemorySession, Tables
+from search_service.storage.paging import number_in
+from search_service.storage.profile_series import series_of
 
 T = TypeVar("T")
 Position = tuple[str, ...]
@@ -55,7 +57,7 @@ class MemoryModels:
 
     def page(self, filter: Filter, after: Position | None, size: int) -> Page[Model]:
         passing = [model for model in self._session.read().models.values() if model_passes(model, filter)]
-        page = _paged(passing, lambda model: (model.name, model.version, model.id), after, size)
+        page = paged(passing, lambda model: (model.name, model.version, model.id), after, size)
         return replace(page, items=tuple(replace(model, card="") for model in page.items))
 
     def matching_ids(self, filter: Filter) -> frozenset[str]:
@@ -89,6 +91,9 @@ class MemoryModels:
         if old is None:
             raise refusals.model_not_found(model_id)
         del tables.model_names[old.name, old.version]
+        for profile in [profile for profile in tables.profiles.values() if profile.model_id == model_id]:
+            del tables.profiles[profile.id], tables.profile_numbers[profile.id]
+            tables.current_profiles.pop(series_of(profile), None)
         self._session.log("model", model_id)
 
     def uses_blob(self, digest: str) -> bool:
@@ -132,7 +137,7 @@ class MemoryDatasets:
 
     def page(self, filter: Filter, after: Position | None, size: int) -> Page[Dataset]:
         passing = [dataset for dataset in self._session.read().datasets.values() if dataset_passes(dataset, filter)]
-        return _paged(passing, lambda dataset: (dataset.name, dataset.version, dataset.id), after, size)
+        return paged(passing, lambda dataset: (dataset.name, dataset.version, dataset.id), after, size)
 
     def signatures(self, dataset_id: str) -> Sequence[StoredSignature]:
         return tuple(self._session.read().signatures.get(dataset_id, {}).values())
@@ -173,6 +178,10 @@ class MemoryDatasets:
         del tables.datasets[dataset_id], tables.signatures[dataset_id], tables.dataset_names[old.name, old.version]
         self._session.log("dataset", dataset_id)
 
+    def uses_blob(self, digest: str) -> bool:
+        datasets = self._session.read().datasets.values()
+        return any(dataset.sample is not None and dataset.sample.digest == digest for dataset in datasets)
+
 
 class MemorySpaces:
     """The feature spaces as one session sees them."""
@@ -202,7 +211,7 @@ class MemorySpaces:
 
     def page(self, modality: Modality | None, after: Position | None, size: int) -> Page[FeatureSpace]:
         passing = [space for space in self._session.read().spaces.values() if modality in (None, space.modality)]
-        return _paged(passing, lambda space: (space.digest,), after, size)
+        return paged(passing, lambda space: (space.digest,), after, size)
 
     def replace(self, space: FeatureSpace, expected_revision: int) -> None:
         spaces = self._session.write().spaces
@@ -261,12 +270,22 @@ class MemoryChanges:
         return self._session.committed_changes()[start : start + limit]
 
 
-def _paged(items: list[T], position: Callable[[T], Position], after: Position | None, size: int) -> Page[T]:
+def paged(items: list[T], position: Callable[[T], Position], after: Position | None, size: int) -> Page[T]:
+    """The `size` items that follow the position `after`, in the order of their positions."""
     items.sort(key=position)
     start = 0 if after is None else bisect_right(items, after, key=position)
     taken = tuple(items[start : start + size])
     more = start + size < len(items)
     return Page(taken, len(items), position(taken[-1]) if more and taken else None)
+
+
+def newest(items: list[T], number: Callable[[T], int], after: Position | None, size: int) -> Page[T]:
+    """The `size` items before the number in `after`, the largest number first."""
+    last = None if after is None else number_in(after)
+    items.sort(key=number, reverse=True)
+    left = [item for item in items if last is None or number(item) < last]
+    taken = tuple(left[:size])
+    return Page(taken, len(items), (str(number(taken[-1])),) if len(left) > size and taken else None)
 
 
 def _check_dataset(tables: Tables, model: Model) -> None:

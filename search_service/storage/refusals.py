@@ -89,6 +89,31 @@ def space_in_use(digest: str, dataset_ids: Sequence[str], count: int) -> Precond
     )
 
 
+def job_not_found(job_id: str) -> NotFound:
+    """No job has that id."""
+    return NotFound(f"there is no job {job_id!r}", Reason.JOB_NOT_FOUND)
+
+
+def agent_not_found(named: str) -> NotFound:
+    """No agent has that id or name."""
+    return NotFound(f"there is no agent {named!r}: it has to register first", Reason.AGENT_NOT_FOUND)
+
+
+def profile_not_found(profile_id: str) -> NotFound:
+    """No profile has that id."""
+    return NotFound(f"there is no profile {profile_id!r}", Reason.PROFILE_NOT_FOUND)
+
+
+def token_not_found(named: str) -> NotFound:
+    """No token has that id or name."""
+    return NotFound(f"there is no token {named!r}", Reason.TOKEN_NOT_FOUND)
+
+
+def only_name_taken(kind: str, name: str) -> AlreadyExists:
+    """Another object of the kind, which has no versions, holds that name."""
+    return AlreadyExists(f"{kind} {name!r} exists already: choose another name", Reason.NAME_TAKEN)
+
+
 def writer_busy(waited_s: float) -> Unavailable:
     """Another transaction held the write lock too long."""
     return Unavailable(

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from search_service.domain.catalog import (
     Artifact,
     Dataset,
+    DatasetSample,
     FeatureSpace,
     Metric,
     Modality,
@@ -113,6 +114,10 @@ def dataset_values(dataset: Dataset) -> Values:
         "revision": dataset.revision,
         "description": dataset.description,
         "words": _words(dataset.name, dataset.description),
+        "sample_digest": dataset.sample.digest if dataset.sample else None,
+        "sample_size_bytes": dataset.sample.size_bytes if dataset.sample else None,
+        "sample_row_count": dataset.sample.row_count if dataset.sample else None,
+        "sample_label_column": dataset.sample.label_column if dataset.sample else None,
     }
 
 
@@ -130,6 +135,18 @@ def dataset_of(row: Row, signatures: Sequence[SignatureSummary]) -> Dataset:
         created_at=row.created_at,
         updated_at=row.updated_at,
         revision=row.revision,
+        sample=_sample_of(row),
+    )
+
+
+def _sample_of(row: Row) -> DatasetSample | None:
+    if row.sample_digest is None:
+        return None
+    return DatasetSample(
+        digest=row.sample_digest,
+        size_bytes=row.sample_size_bytes,
+        row_count=row.sample_row_count,
+        label_column=row.sample_label_column,
     )
 
 

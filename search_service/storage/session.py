@@ -7,6 +7,7 @@ therefore run through `lock_rows`, which begins the write first.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from search_service.storage import refusals
 from search_service.storage.driver_errors import DRIVER_ERRORS, domain_error, translated
 from search_service.storage.engines import LOCK_TIMEOUT_S
+
+_HOLD = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger)))
 
 Values = Mapping[str, Any]
 Row = sa.Row[Any]
@@ -102,6 +105,16 @@ class Session:
         """
         found = self.lock_rows(_insert_new(self.dialect, table), values)
         return found[0][0] if found else None
+
+    def hold(self, name: str) -> None:
+        """Waits until no other transaction holds that name, and holds it until this one ends.
+
+        Begins the write: on SQLite whoever writes is alone, and holds every name.
+        """
+        self.begin_writing()
+        if self.dialect == "postgresql":
+            key = int.from_bytes(hashlib.sha256(f"msearch {name}".encode()).digest()[:8], signed=True)
+            self.rows(_HOLD, {"key": key})
 
     def log(self, kind: str, id: str) -> None:
         """Notes a change, to be numbered at commit."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from types import TracebackType
 
@@ -11,12 +10,14 @@ import sqlalchemy as sa
 from search_service.storage.engines import make_engine
 from search_service.storage.schema import check_migrated
 from search_service.storage.session import Session
+from search_service.storage.sql_agents import SqlAgents
 from search_service.storage.sql_datasets import SqlDatasets
+from search_service.storage.sql_jobs import SqlJobs
 from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
+from search_service.storage.sql_profiles import SqlProfiles
 from search_service.storage.sql_spaces import SqlSpaces
-
-_HOLD = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger)))
+from search_service.storage.sql_tokens import SqlTokens
 
 
 class SqlDatabase:
@@ -44,6 +45,10 @@ class SqlUnitOfWork:
         self.spaces = SqlSpaces(session)
         self.requests = SqlRequests(session)
         self.changes = SqlChanges(session)
+        self.jobs = SqlJobs(session)
+        self.agents = SqlAgents(session)
+        self.profiles = SqlProfiles(session)
+        self.tokens = SqlTokens(session)
 
     def __enter__(self) -> SqlUnitOfWork:
         return self
@@ -54,10 +59,7 @@ class SqlUnitOfWork:
         self._session.end()
 
     def hold_blob(self, digest: str) -> None:
-        self._session.begin_writing()
-        if self._session.dialect == "postgresql":  # on SQLite whoever writes is alone
-            key = int.from_bytes(hashlib.sha256(f"msearch blob {digest}".encode()).digest()[:8], signed=True)
-            self._session.lock_rows(_HOLD, {"key": key})
+        self._session.hold(f"blob {digest}")
 
     def commit(self) -> None:
         self.changes.append(self._session.pending_changes())

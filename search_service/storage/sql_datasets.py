@@ -31,6 +31,7 @@ _WITH_DATA = (
 )
 _LOCKED_SPACES = sa.select(feature_spaces.c.digest).with_for_update(read=True, key_share=True)
 _LOCKED_SPACE = _LOCKED_SPACES.where(feature_spaces.c.digest == sa.bindparam("space_digest"))
+_USING_BLOB = sa.select(datasets.c.number).where(datasets.c.sample_digest == sa.bindparam("digest")).limit(1)
 _ADD_TAGS = sa.insert(dataset_tags)
 _ADD_SIGNATURES = sa.insert(signatures)
 
@@ -120,6 +121,9 @@ class SqlDatasets:
             raise refusals.dataset_in_use(dataset_id, [row.id for row in shown], count)
         self._session.write(sa.delete(datasets).where(datasets.c.number == number))
         self._session.log("dataset", dataset_id)
+
+    def uses_blob(self, digest: str) -> bool:
+        return bool(self._session.rows(_USING_BLOB, {"digest": digest}))
 
     def _locked(self, dataset_id: str) -> Row:
         found = self._session.lock_rows(_LOCKED, {"dataset_id": dataset_id})

@@ -1,4 +1,4 @@
-"""The tables, for SQLite and PostgreSQL alike.
+"""The tables of the catalogue, for SQLite and PostgreSQL alike; those of profiling are in `profiling_tables`.
 
 What filters at 100,000 models, and why it looks as it does:
 
@@ -96,6 +96,10 @@ datasets = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("description", TEXT, nullable=False),
     sa.Column("words", WORDS, nullable=False),
+    sa.Column("sample_digest", TEXT, index=True),
+    sa.Column("sample_size_bytes", sa.BigInteger),
+    sa.Column("sample_row_count", sa.BigInteger),
+    sa.Column("sample_label_column", TEXT),
     sa.UniqueConstraint("name", "version"),
 )
 sa.Index(

@@ -22,6 +22,7 @@ from search_service.usecases.once import CHANGED_MEANWHILE, Once, fingerprint, r
 from search_service.usecases.paging import decode_token, encode_token, page_size
 from search_service.usecases.registry import Registry
 from search_service.usecases.spaces import read_signature
+from search_service.usecases.uploads import drop_unused_blob
 
 MOST_SIGNATURES = 16
 CHANGEABLE = ("description", "licence", "tags")
@@ -189,7 +190,14 @@ def update_dataset(registry: Registry, request_id: str, reference: Reference, up
 
 
 def delete_dataset(registry: Registry, request_id: str, reference: Reference, revision: int) -> None:
-    """Raises NotFound, Conflict, or PreconditionFailed (STILL_REFERENCED) while a model refers to it."""
+    """Deletes a dataset with its signatures and its sample.
+
+    Raises:
+        NotFound: DATASET_NOT_FOUND.
+        Conflict: the caller read another revision.
+        PreconditionFailed: STILL_REFERENCED, a model refers to it.
+    """
+    stored: list[str] = []
 
     def act(unit: UnitOfWork) -> tuple[str, None]:
         dataset = resolve_dataset(unit, reference)
@@ -198,9 +206,12 @@ def delete_dataset(registry: Registry, request_id: str, reference: Reference, re
             # Refuses, and keeps out, a change that commits between the look and the deletion.
             unit.datasets.replace(replace(dataset, revision=revision + 1), (), revision)
         unit.datasets.delete(dataset.id)
+        stored[:] = [dataset.sample.digest] if dataset.sample else []
         return dataset.id, None
 
     run_once(registry, Once.of("DeleteDataset", request_id, (reference, revision)), act, lambda _unit, _id: None)
+    for digest in stored:
+        drop_unused_blob(registry, digest)
 
 
 def resolve_dataset(unit: UnitOfWork, reference: Reference) -> Dataset:

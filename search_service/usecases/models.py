@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from search_service.domain import jobs
 from search_service.domain.catalog import Artifact, Filter, Metric, Model, Page
-from search_service.domain.errors import NotFound, Reason
+from search_service.domain.errors import NotFound, PreconditionFailed, Reason
+from search_service.domain.jobs import JobState
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.fields import (
     LONGEST_NAME,
@@ -94,17 +97,21 @@ def update_model(registry: Registry, request_id: str, reference: Reference, upda
 
 
 def delete_model(registry: Registry, request_id: str, reference: Reference, revision: int) -> None:
-    """Deletes a model, and its blob if no other model uses it.
+    """Deletes a model with its profiles, and its blob if nothing else uses it; its pending jobs are cancelled.
+
+    A job that an agent is working on stands in the way: whoever cancels it says that the work may be lost.
 
     Raises:
         NotFound: MODEL_NOT_FOUND.
         Conflict: the caller read another revision.
+        PreconditionFailed: STILL_REFERENCED, an agent holds a job of the model.
     """
     stored: list[str] = []
 
     def act(unit: UnitOfWork) -> tuple[str, None]:
         model = resolve_model(unit, reference)
         check_revision("model", model.name, revision, model.revision)
+        _cancel_jobs(unit, model, registry.clock())
         if revision:
             # Refuses, and keeps out, a change that commits between the look and the deletion.
             unit.models.replace(replace(model, revision=revision + 1), revision)
@@ -132,6 +139,19 @@ def open_artifact(registry: Registry, reference: Reference) -> tuple[Artifact, I
             Reason.ARTIFACT_NOT_FOUND,
         )
     return artifact, registry.blobs.read(artifact.digest)
+
+
+def _cancel_jobs(unit: UnitOfWork, model: Model, now: datetime) -> None:
+    unfinished = unit.jobs.lock_unfinished(model.id)
+    held = [job.id for job in unfinished if job.state is JobState.LEASED]
+    if held:
+        raise PreconditionFailed(
+            f"model '{model.name}@{model.version}' is being profiled in job {', '.join(held)}: "
+            "wait until it has ended, or cancel it first",
+            Reason.STILL_REFERENCED,
+        )
+    for job in unfinished:
+        unit.jobs.replace(jobs.cancel(job, now=now))
 
 
 def resolve_model(unit: UnitOfWork, reference: Reference) -> Model:

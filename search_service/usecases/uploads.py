@@ -1,11 +1,10 @@
-"""An artifact on its way in, and the one way out for blobs that no model uses."""
+"""Bytes on their way in, and the one way out for blobs that no model and no sample uses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from search_service.domain.errors import InvalidArgument, Reason, ResourceExhausted, Unavailable
 from search_service.domain.ports import BlobStore, BlobUpload, UnitOfWork
@@ -21,16 +20,6 @@ class Upload:
 
     digest: str
     size_bytes: int
-
-
-class Received(Protocol):
-    """An artifact whose bytes have all arrived and were inspected, not yet visible."""
-
-    @property
-    def facts(self) -> ArtifactFacts: ...
-
-    def publish(self, unit: UnitOfWork) -> None:
-        """Makes the blob visible and keeps it from removal until the unit of work ends."""
 
 
 def check_upload(upload: Upload, largest_bytes: int) -> Upload:
@@ -56,8 +45,26 @@ def receive(registry: Registry, card: CardFacts, upload: Upload, chunks: Iterabl
             INVALID_ARTIFACT for bytes that do not match the card.
     """
     inspection = registry.inspect()  # first: where it fails, nothing is to be aborted
+    try:
+        with take_in(registry, upload, chunks, inspection.write) as arrived:
+            facts = inspection.finish(card)
+            inspection.close()
+            yield Received(facts, arrived)
+    finally:
+        inspection.close()
+
+
+@contextmanager
+def take_in(
+    registry: Registry, upload: Upload, chunks: Iterable[bytes], see: Callable[[bytes], None]
+) -> Iterator[Arrived]:
+    """Takes the chunks in, shows each to `see`, and drops everything unless it was committed meanwhile.
+
+    Raises:
+        InvalidArgument: DIGEST_MISMATCH for other bytes than announced (as soon as there are too many).
+    """
     writer = registry.blobs.upload(upload.digest, upload.size_bytes)
-    published = _Published(registry.blobs, writer, upload.digest)
+    arrived = Arrived(registry.blobs, writer, upload.digest)
     try:
         received = 0
         for chunk in chunks:
@@ -70,25 +77,20 @@ def receive(registry: Registry, card: CardFacts, upload: Upload, chunks: Iterabl
             if received > upload.size_bytes:
                 raise _wrong_size(f"more than the {upload.size_bytes} bytes announced have arrived")
             writer.write(chunk)
-            inspection.write(chunk)
+            see(chunk)
         if received < upload.size_bytes:
             raise _wrong_size(f"only {received} of the {upload.size_bytes} bytes announced have arrived")
-        published.facts = inspection.finish(card)
-        inspection.close()
-        yield published
+        yield arrived
     except BaseException:
-        if published.visible:
+        if arrived.visible:
             drop_unused_blob(registry, upload.digest)
         raise
     finally:
         writer.abort()
-        inspection.close()
 
 
-class _Published:
-    """See `Received`."""
-
-    facts: ArtifactFacts
+class Arrived:
+    """Bytes that have all arrived, not yet visible."""
 
     def __init__(self, blobs: BlobStore, writer: BlobUpload, digest: str) -> None:
         self._blobs = blobs
@@ -97,27 +99,40 @@ class _Published:
         self.visible = False
 
     def publish(self, unit: UnitOfWork) -> None:
+        """Makes the blob visible and keeps it from removal until the unit of work ends."""
         unit.hold_blob(self._digest)
         if not self.visible:
             self._writer.finish()
             self.visible = True
         elif not self._blobs.exists(self._digest):
             raise Unavailable(
-                "the artifact was removed while its model was registered: try again", Reason.STORAGE_UNAVAILABLE
+                "the uploaded bytes were removed while they were registered: try again", Reason.STORAGE_UNAVAILABLE
             )
 
 
-def drop_unused_blob(registry: Registry, digest: str) -> bool:
-    """Removes the blob if no model uses it and says whether it did.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An artifact whose bytes have all arrived and were inspected, not yet visible."""
 
-    The check and the removal happen while the blob is held, and whoever makes a model use a blob holds it from the
-    moment it is written to the commit. So either this sees the model, or the bytes are written after this removal.
+    facts: ArtifactFacts
+    arrived: Arrived
+
+    def publish(self, unit: UnitOfWork) -> None:
+        """Makes the blob visible and keeps it from removal until the unit of work ends."""
+        self.arrived.publish(unit)
+
+
+def drop_unused_blob(registry: Registry, digest: str) -> bool:
+    """Removes the blob if no model and no sample uses it and says whether it did.
+
+    The check and the removal happen while the blob is held, and whoever makes something use a blob holds it from the
+    moment it is written to the commit. So either this sees the use, or the bytes are written after this removal.
     A failure leaves an unused blob for `drop_unused_blobs`; it never costs the caller the answer.
     """
     try:
         with registry.database.begin() as unit:
             unit.hold_blob(digest)
-            if unit.models.uses_blob(digest):
+            if _is_used(unit, digest):
                 return False
             registry.blobs.delete(digest)
             return True
@@ -126,16 +141,20 @@ def drop_unused_blob(registry: Registry, digest: str) -> bool:
 
 
 def drop_unused_blobs(registry: Registry) -> int:
-    """Removes the blobs left by a process that died between writing a blob and committing its model."""
+    """Removes the blobs left by a process that died between writing a blob and committing its use."""
     removed = 0
     for digest in registry.blobs.digests():
         with registry.database.begin() as unit:
-            used = unit.models.uses_blob(digest)
+            used = _is_used(unit, digest)
         removed += not used and drop_unused_blob(registry, digest)
     return removed
 
 
+def _is_used(unit: UnitOfWork, digest: str) -> bool:
+    return unit.models.uses_blob(digest) or unit.datasets.uses_blob(digest)
+
+
 def _wrong_size(problem: str) -> InvalidArgument:
     return InvalidArgument(
-        f"{problem}: send exactly the announced artifact", Reason.DIGEST_MISMATCH, [("upload.size_bytes", problem)]
+        f"{problem}: send exactly the announced bytes", Reason.DIGEST_MISMATCH, [("upload.size_bytes", problem)]
     )

@@ -1,0 +1,104 @@
+"""The jobs of the memory database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from search_service.domain import jobs as transitions
+from search_service.domain.catalog import Page
+from search_service.domain.jobs import Job, JobState
+from search_service.domain.profiling import Agent
+from search_service.domain.scheduling import Candidate, in_order, needs_of, offers_of
+from search_service.storage import refusals
+from search_service.storage.memory_session import MemorySession, Tables
+from search_service.storage.memory_stores import Position, newest
+
+
+class MemoryJobs:
+    """The jobs as one session sees them."""
+
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+
+    def add(self, job: Job) -> None:
+        tables = self._session.write()
+        if job.spec.model_id and job.spec.model_id not in tables.models:
+            raise refusals.model_not_found(job.spec.model_id)
+        tables.jobs[job.id] = job
+        tables.job_numbers[job.id] = len(tables.job_numbers) + 1  # jobs are never removed
+
+    def get(self, job_id: str) -> Job:
+        return _found(self._session.read(), job_id)
+
+    def revision(self, job_id: str) -> int:
+        return self.get(job_id).revision
+
+    def lock(self, job_id: str) -> Job:
+        return _found(self._session.write(), job_id)
+
+    def replace(self, job: Job) -> None:
+        tables = self._session.write()
+        tables.jobs[job.id] = replace(job, spec=_found(tables, job.id).spec)
+
+    def page(self, state: JobState | None, model_id: str, after: Position | None, size: int) -> Page[Job]:
+        tables = self._session.read()
+        passing = [
+            job for job in tables.jobs.values() if state in (None, job.state) and model_id in ("", job.spec.model_id)
+        ]
+        return newest(passing, lambda job: tables.job_numbers[job.id], after, size)
+
+    def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
+        if _next(self._session.read(), agent) is None:
+            return None
+        tables = self._session.write()
+        job = _next(tables, agent)  # another agent may have been faster
+        if job is None:
+            return None
+        tables.last_fencing_token += 1
+        token = tables.last_fencing_token
+        leased = transitions.lease(job, agent_id=agent.id, fencing_token=token, now=now, duration=lease_duration)
+        tables.jobs[job.id] = leased
+        return leased
+
+    def held_by(self, agent_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        held = {agent_id: tuple(_held(self._session.read(), agent_id)) for agent_id in agent_ids}
+        return {agent_id: job_ids for agent_id, job_ids in held.items() if job_ids}
+
+    def expired(self, now: datetime, limit: int) -> Sequence[str]:
+        due = [
+            job.id
+            for job in self._session.read().jobs.values()
+            if job.state is JobState.LEASED and job.expires_at is not None and job.expires_at <= now
+        ]
+        return due[:limit]
+
+    def lock_unfinished(self, model_id: str) -> Sequence[Job]:
+        jobs = self._session.write().jobs.values()
+        return [job for job in jobs if model_id and job.spec.model_id == model_id and not job.state.ended]
+
+
+def _found(tables: Tables, job_id: str) -> Job:
+    job = tables.jobs.get(job_id)
+    if job is None:
+        raise refusals.job_not_found(job_id)
+    return job
+
+
+def _held(tables: Tables, agent_id: str) -> list[str]:
+    return [job.id for job in tables.jobs.values() if job.state is JobState.LEASED and job.agent_id == agent_id]
+
+
+def _next(tables: Tables, agent: Agent) -> Job | None:
+    """The job that the agent takes next."""
+    stored = tables.agents.get(agent.id)
+    if stored is None or stored.draining or len(_held(tables, agent.id)) >= stored.capacity:
+        return None
+    offers = offers_of(agent)
+    candidates = [
+        Candidate(job_id=job.id, priority=job.priority, number=tables.job_numbers[job.id])
+        for job in tables.jobs.values()
+        if job.state is JobState.PENDING and needs_of(job.spec) <= offers
+    ]
+    return tables.jobs[in_order(candidates)[0].job_id] if candidates else None

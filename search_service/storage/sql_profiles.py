@@ -1,0 +1,124 @@
+"""Profiles in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from search_service.domain.catalog import Page
+from search_service.domain.profiling import Figures, Profile, ProfileFilter
+from search_service.storage import refusals
+from search_service.storage.paging import Position, newest_keys
+from search_service.storage.profile_series import series_of
+from search_service.storage.profiling_rows import detail_values, profile_of, profile_values
+from search_service.storage.profiling_tables import IS_CURRENT, profile_details, profiles
+from search_service.storage.session import Session
+from search_service.storage.tables import models
+
+_UNLISTED = {profile_details.c.runs, profile_details.c.histogram, profile_details.c.profile_number}
+_LISTED = (
+    sa.select(
+        *(column for column in profiles.c if column is not profiles.c.figures),
+        *(column for column in profile_details.c if column not in _UNLISTED),
+        models.c.id.label("model_id"),
+    )
+    .join_from(profiles, profile_details)
+    .outerjoin(models, profiles.c.model_number == models.c.number)
+)
+_FULL = _LISTED.add_columns(profile_details.c.runs, profile_details.c.histogram).where(
+    profiles.c.id == sa.bindparam("profile_id")
+)
+_MODEL_KEPT = (
+    sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
+)
+_SUPERSEDE = (
+    sa.update(profiles).where(profiles.c.series == sa.bindparam("of_series"), IS_CURRENT).values(current=sa.false())
+)
+_ADD = sa.insert(profiles).returning(profiles.c.number)
+_ADD_DETAILS = sa.insert(profile_details)
+
+
+class SqlProfiles:
+    """The profiles as one session sees them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, profiles: Sequence[Profile]) -> None:
+        # In order, so that two transactions never wait for each other.
+        for series in sorted({series_of(profile) for profile in profiles if profile.valid}):
+            self._session.hold(f"series {series}")
+        for profile in profiles:
+            values = profile_values(profile, self._model_number(profile.model_id))
+            if profile.valid:
+                self._session.write(_SUPERSEDE, {"of_series": values["series"]})
+                values["current"] = True
+            number = self._session.lock_rows(_ADD, values)[0].number
+            self._session.write(_ADD_DETAILS, detail_values(profile, number))
+
+    def get(self, profile_id: str) -> Profile:
+        found = self._session.rows(_FULL, {"profile_id": profile_id})
+        if not found:
+            raise refusals.profile_not_found(profile_id)
+        return profile_of(found[0], found[0].runs, found[0].histogram)
+
+    def get_many(self, profile_ids: Sequence[str]) -> dict[str, Profile]:
+        return {row.id: profile_of(row) for row in self._session.rows_in(_LISTED, profiles.c.id, profile_ids)}
+
+    def page(self, filter: ProfileFilter, after: Position | None, size: int) -> Page[Profile]:
+        keys = newest_keys(self._session, profiles, _conditions(filter), after=after, size=size)
+        numbers = [int(key) for (key,) in keys.items]
+        found = {row.number: row for row in self._session.rows_in(_LISTED, profiles.c.number, numbers)}
+        return Page(tuple(profile_of(found[number]) for number in numbers if number in found), keys.total, keys.after)
+
+    def best_candidates(
+        self, metrics: Sequence[str], *, model_ids: Sequence[str] | None, load_text: str, host_class: str
+    ) -> Sequence[Figures]:
+        values = [profiles.c.figures[metric].as_float() for metric in metrics]
+        query = (
+            sa.select(profiles.c.id, models.c.id, *values)
+            .join_from(profiles, models, profiles.c.model_number == models.c.number)
+            .where(IS_CURRENT, profiles.c.offered)
+        )
+        if load_text:
+            query = query.where(profiles.c.load_text == load_text)
+        if host_class:
+            query = query.where(_begins_so(host_class))
+        query = query.order_by(models.c.id)
+        if model_ids is None:
+            rows = self._session.rows(query)
+        else:
+            rows = list(self._session.rows_in(query, models.c.id, sorted(model_ids)))
+        return [_figures(tuple(row)) for row in rows]
+
+    def _model_number(self, model_id: str) -> int | None:
+        if not model_id:
+            return None
+        found = self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id})
+        if not found:
+            raise refusals.model_not_found(model_id)
+        return int(found[0].number)
+
+
+def _figures(found: tuple[Any, ...]) -> Figures:
+    return Figures(found[0], found[1], found[2:])
+
+
+def _conditions(filter: ProfileFilter) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if filter.model_id:
+        number = sa.select(models.c.number).where(models.c.id == filter.model_id).scalar_subquery()
+        conditions.append(profiles.c.model_number == number)
+    exact = {"backend": filter.backend, "load_text": filter.load_text, "job_id": filter.job_id}
+    conditions.extend(profiles.c[name] == wanted for name, wanted in exact.items() if wanted)
+    if filter.host_class:
+        conditions.append(_begins_so(filter.host_class))
+    if not filter.include_invalid:
+        conditions.append(profiles.c.valid)
+    return conditions
+
+
+def _begins_so(host_class: str) -> sa.ColumnElement[bool]:
+    return sa.func.substr(profiles.c.host_class, 1, len(host_class)) == host_class
