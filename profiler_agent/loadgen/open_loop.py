@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from profiler_agent.loadgen.clock import make_sleep_until, precise_timers
+from profiler_agent.loadgen.clock import first_in_line, make_sleep_until, precise_timers
 from profiler_agent.loadgen.quiet import quiet_interpreter
 from profiler_agent.loadgen.requests import Log, Requests
 from profiler_agent.loadgen.schedule import Schedule
@@ -51,7 +51,8 @@ def drive_schedule(
     with quiet_interpreter():
         for thread in threads:
             thread.start()
-        sent = run.issue(max_duration_s, most_in_flight)
+        with first_in_line():
+            sent = run.issue(max_duration_s, most_in_flight)
         for _ in threads:
             run.queue.put(None)
         # A hung call is left behind with its thread; whoever called ends the process.
