@@ -1,4 +1,4 @@
-"""The program: `msearch-service serve | migrate | version`. Chooses the adapters and hands them to the service."""
+"""The program: `msearch-service serve | migrate | token | version`. Chooses the adapters, hands them to the service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from search_service.api.logs import configure_logs
-from search_service.api.service import Service
+from search_service.api.service import Service, open_access
+from search_service.api.token_commands import token_commands
 from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
 from search_service.domain.errors import DomainError
@@ -29,6 +30,7 @@ from search_service.scores import find_scores
 from search_service.settings import Settings, SettingsError, check_exposure, read_settings
 from search_service.storage import migrate as migrate_database
 from search_service.storage import open_blob_store, open_database
+from search_service.usecases.tokens import Access
 
 _log = structlog.get_logger()
 
@@ -186,6 +188,20 @@ def _write_atomically(path: Path, text: str) -> None:
 
 
 @contextmanager
+def _access(url: str | None, data_dir: Path | None) -> Iterator[Access]:
+    """Tokens of the database that the options or the variables name; a new SQLite file is made and migrated."""
+    with _explained():
+        settings = read_settings(database=url, data_dir=data_dir)
+        if _is_new_sqlite(settings.database):
+            migrate_database(settings.database)
+        database = open_database(settings.database)
+        try:
+            yield open_access(database)
+        finally:
+            database.close()
+
+
+@contextmanager
 def _usable(purpose: str, path: Path, setting: str) -> Iterator[None]:
     """Says what a path is for, and how to change it, where the system refuses it."""
     try:
@@ -204,6 +220,8 @@ def _explained() -> Iterator[None]:
         typer.echo(f"msearch-service: {error}", err=True)
         sys.exit(1)
 
+
+app.add_typer(token_commands(_access))
 
 if __name__ == "__main__":
     main()

@@ -40,7 +40,7 @@ class Settings:
     "score:weight,score:weight". `retrieved` is the number of candidates for which other scores than adaptivity are
     computed when they decide the order. Each answered search is logged at the level debug. `tls` comes from
     MSEARCH_TLS_CERT, MSEARCH_TLS_KEY and MSEARCH_TLS_CLIENT_CA. `require_tokens` is "always", "never", or "auto": once
-    a token was ever created.
+    a token was ever created. `lease_s`: seconds after which an agent that does not renew loses its job.
     """
 
     data_dir: Path
@@ -59,6 +59,7 @@ class Settings:
     grace_s: int = 10
     tls: TlsFiles | None = None
     require_tokens: str = "auto"
+    lease_s: int = 30
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -119,6 +120,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         largest_search_bytes=integer("largest_search_bytes"),
         signature_cache_bytes=integer("signature_cache_bytes", lowest=0),
         grace_s=integer("grace_s", lowest=0),
+        lease_s=integer("lease_s"),
         tls=_check_tls(*(text(name, "") for name in ("tls_cert", "tls_key", "tls_client_ca"))),
         require_tokens=_check_one_of("REQUIRE_TOKENS", text("require_tokens", _DEFAULTS.require_tokens), TOKEN_RULES),
     )

@@ -16,6 +16,9 @@ from grpc_status import rpc_status
 from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import search_service_pb2 as spb
 from msearch.v1 import types_pb2
+from msearch.v1.access_service_pb2_grpc import AccessServiceStub
+from msearch.v1.agent_service_pb2_grpc import AgentServiceStub
+from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
 from msearch_sketch.signature import Signature
@@ -38,6 +41,9 @@ class Running:
     channel: grpc.Channel
     registry: RegistryServiceStub
     search: SearchServiceStub
+    profiling: ProfilingServiceStub
+    agents: AgentServiceStub
+    access: AccessServiceStub
     database: Database
     blobs: BlobStore
 
@@ -66,8 +72,17 @@ def service_in_process(
     service.start()
     try:
         with open_channel(service.address, credentials) as channel:
-            registry, search = RegistryServiceStub(channel), SearchServiceStub(channel)
-            yield Running(service, channel, registry, search, database, blobs)
+            yield Running(
+                service=service,
+                channel=channel,
+                registry=RegistryServiceStub(channel),
+                search=SearchServiceStub(channel),
+                profiling=ProfilingServiceStub(channel),
+                agents=AgentServiceStub(channel),
+                access=AccessServiceStub(channel),
+                database=database,
+                blobs=blobs,
+            )
     finally:
         service.stop()
 

@@ -12,7 +12,7 @@ from msearch.v1 import registry_service_pb2_grpc, types_pb2
 from search_service.api.wire import registry as wire
 from search_service.api.wire.catalogue import read_filter, write_artifact, write_dataset, write_model, write_space
 from search_service.api.wire.enums import read_optional_modality
-from search_service.usecases import datasets, models, spaces
+from search_service.usecases import datasets, models, samples, spaces
 from search_service.usecases.fields import invalid
 from search_service.usecases.register_model import register_model
 from search_service.usecases.registry import Registry
@@ -103,6 +103,22 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
         dataset = datasets.update_dataset(self._registry, request.request_id, reference, update)
         _log.info("dataset_updated", id=dataset.id, revision=dataset.revision)
         return pb.UpdateDatasetResponse(dataset=write_dataset(dataset))
+
+    def PutDatasetSample(
+        self, request_iterator: Iterator[pb.PutDatasetSampleRequest], context: grpc.ServicerContext
+    ) -> pb.PutDatasetSampleResponse:
+        reference, sample = wire.read_sample_header(request_iterator)
+        chunks = wire.read_sample_chunks(request_iterator)
+        dataset = samples.put_sample(self._registry, reference, sample, chunks)
+        _log.info("dataset_sample_stored", id=dataset.id, size_bytes=sample.size_bytes, rows=sample.row_count)
+        return pb.PutDatasetSampleResponse(dataset=write_dataset(dataset))
+
+    def DeleteDatasetSample(
+        self, request: pb.DeleteDatasetSampleRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteDatasetSampleResponse:
+        dataset = samples.delete_sample(self._registry, wire.read_reference(request.dataset, "dataset"))
+        _log.info("dataset_sample_deleted", id=dataset.id)
+        return pb.DeleteDatasetSampleResponse()
 
     def DeleteDataset(
         self, request: pb.DeleteDatasetRequest, context: grpc.ServicerContext

@@ -1,4 +1,4 @@
-"""The gRPC server: our two services, health and reflection."""
+"""The gRPC server: our services, health and reflection."""
 
 from __future__ import annotations
 
@@ -9,20 +9,46 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from msearch.v1 import registry_service_pb2, registry_service_pb2_grpc, search_service_pb2, search_service_pb2_grpc
+from msearch.v1 import (
+    access_service_pb2,
+    access_service_pb2_grpc,
+    agent_service_pb2,
+    agent_service_pb2_grpc,
+    profiling_service_pb2,
+    profiling_service_pb2_grpc,
+    registry_service_pb2,
+    registry_service_pb2_grpc,
+    search_service_pb2,
+    search_service_pb2_grpc,
+)
+from search_service.api.access import AccessServicer
+from search_service.api.agents import AgentServicer
+from search_service.api.authentication import Tokens
 from search_service.api.boundary import Boundary
+from search_service.api.gate import Gate
+from search_service.api.profiling import ProfilingServicer
 from search_service.api.registry import RegistryServicer
 from search_service.api.search import SearchServicer
 from search_service.api.tls import tls_credentials
+from search_service.api.waiting import WaitingRoom
 from search_service.settings import TlsFiles
+from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import Registry
 from search_service.usecases.search import Searcher
+from search_service.usecases.tokens import Access
 
-LARGEST_MESSAGE_BYTES = 8 << 20
+LARGEST_MESSAGE_BYTES = 16 << 20
+"""Most that comes in one message: the report of a job with hundreds of profiles, or a trace of a million arrivals."""
+
+SHARE_OF_WAITING = 4
+"""One in so many threads may be taken by watches, and one in so many by agents that wait for a job."""
 
 SERVICES = (
     registry_service_pb2.DESCRIPTOR.services_by_name["RegistryService"].full_name,
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
+    profiling_service_pb2.DESCRIPTOR.services_by_name["ProfilingService"].full_name,
+    agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
+    access_service_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name,
 )
 
 
@@ -40,7 +66,10 @@ class Server:
         self,
         registry: Registry,
         searcher: Searcher,
+        profiling: Profiling,
+        access: Access,
         *,
+        tokens: Tokens,
         listen: str,
         threads: int,
         tls: TlsFiles | None = None,
@@ -49,7 +78,7 @@ class Server:
         self._health = health.HealthServicer()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(threads, thread_name_prefix="msearch-call"),
-            interceptors=[Boundary()],
+            interceptors=[Gate(tokens), Boundary()],
             options=[
                 ("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", -1),
@@ -64,6 +93,13 @@ class Server:
         )
         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(RegistryServicer(registry), self._server)
         search_service_pb2_grpc.add_SearchServiceServicer_to_server(SearchServicer(searcher), self._server)
+        self._watchers = WaitingRoom(threads // SHARE_OF_WAITING)
+        self._agents = WaitingRoom(threads // SHARE_OF_WAITING)
+        profiling_service_pb2_grpc.add_ProfilingServiceServicer_to_server(
+            ProfilingServicer(profiling, self._watchers), self._server
+        )
+        agent_service_pb2_grpc.add_AgentServiceServicer_to_server(AgentServicer(profiling, self._agents), self._server)
+        access_service_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(access, tokens), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -78,6 +114,8 @@ class Server:
     def stop(self, grace_s: float) -> None:
         """Reports unhealthy, accepts no new call, gives those in progress `grace_s` seconds, and returns."""
         self._health.enter_graceful_shutdown()
+        for room in (self._watchers, self._agents):
+            room.close()
         self._server.stop(grace_s).wait()
 
     def _bind(self, listen: str, tls: TlsFiles | None) -> int:

@@ -6,11 +6,15 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import grpc
 import structlog
 
+from search_service.api.authentication import Tokens
+from search_service.api.repeating import Repeating
+from search_service.api.samples import ArrowSampleInspection
 from search_service.api.server import Server
 from search_service.api.sketching import StreamSketcher, built_in_spaces
 from search_service.domain.errors import DomainError, InvalidArgument
@@ -18,17 +22,21 @@ from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
 from search_service.usecases.follower import Follower
+from search_service.usecases.leases import expire_leases
 from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.once import forget_old_requests
 from search_service.usecases.orders import check_order, parse_order
+from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import CardReader, NewInspection, Registry
 from search_service.usecases.search import Searcher
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
+from search_service.usecases.tokens import Access, authenticate, list_tokens
 from search_service.usecases.uploads import drop_unused_blobs
 
 HOUSEKEEPING_INTERVAL_S = 600.0
 ABANDONED_UPLOAD_AGE_S = 86_400.0
+LONGEST_EXPIRY_INTERVAL_S = 2.0
 
 _log = structlog.get_logger()
 
@@ -62,8 +70,9 @@ class Service:
             blobs=blobs,
             cards=cards,
             inspect=inspect,
-            clock=lambda: datetime.now(UTC),
-            new_id=_new_id,
+            inspect_sample=ArrowSampleInspection,
+            clock=_now,
+            new_id=new_id,
             committed=self._catalogue.note_own_commit,
             largest_artifact_bytes=settings.largest_artifact_bytes,
         )
@@ -81,17 +90,39 @@ class Service:
             ),
             retrieved=settings.retrieved,
         )
+        self._stopping = threading.Event()
+        self._profiling = Profiling(
+            database=database,
+            blobs=blobs,
+            clock=_now,
+            new_id=new_id,
+            wait=self._stopping.wait,
+            lease_duration=timedelta(seconds=settings.lease_s),
+        )
+        self._access = open_access(database)
         self._server = Server(
             self._registry,
             searcher,
+            self._profiling,
+            self._access,
+            tokens=Tokens(partial(authenticate, self._access), self._any_token_exists, settings.require_tokens),
             listen=settings.listen,
             threads=settings.threads,
             tls=settings.tls,
             handlers=handlers,
         )
         self._follower = Follower(self._catalogue, _note_failure)
-        self._stopping = threading.Event()
-        self._housekeeper = threading.Thread(target=self._keep_house, name="msearch-housekeeper", daemon=True)
+        self._housekeeper = Repeating(
+            "msearch-housekeeper", self._keep_house, interval_s=HOUSEKEEPING_INTERVAL_S, failed=_note_failure
+        )
+        self._lease_keeper = Repeating(
+            "msearch-lease-keeper",
+            self._expire_leases,
+            interval_s=min(LONGEST_EXPIRY_INTERVAL_S, settings.lease_s / 2),
+            # Agents that went on working while no service ran renew first.
+            first_after_s=settings.lease_s,
+            failed=_note_failure,
+        )
 
     @property
     def address(self) -> str:
@@ -110,28 +141,47 @@ class Service:
         _log.info("catalogue_loaded", models=models, duration_ms=round((time.perf_counter() - started) * 1e3, 1))
         self._follower.start()
         self._housekeeper.start()
+        self._lease_keeper.start()
+        if self._settings.require_tokens == "always" and not self._any_token_exists():
+            _log.warning("no_token_exists", advice="create one: msearch-service token create NAME --role admin")
         self._server.start()
 
     def stop(self) -> None:
         """Reports unhealthy, lets the calls in progress finish within the grace period, and ends the threads."""
-        self._server.stop(self._settings.grace_s)
         self._stopping.set()
+        self._server.stop(self._settings.grace_s)
         self._follower.stop()
-        self._housekeeper.join()
+        self._lease_keeper.stop()
+        self._housekeeper.stop()
+
+    def _any_token_exists(self) -> bool:
+        return bool(list_tokens(self._access))
 
     def _keep_house(self) -> None:
-        """Clears what killed processes and old requests leave behind, at start and every ten minutes."""
-        while True:
-            try:
-                forgotten = forget_old_requests(self._registry)
-                swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
-                dropped = drop_unused_blobs(self._registry)
-                if forgotten or swept or dropped:
-                    _log.info("house_kept", requests_forgotten=forgotten, uploads_swept=swept, blobs_dropped=dropped)
-            except Exception as error:  # noqa: BLE001 - reported; the next round tries again
-                _note_failure(error)
-            if self._stopping.wait(HOUSEKEEPING_INTERVAL_S):
-                return
+        """Clears what killed processes and old requests leave behind."""
+        forgotten = forget_old_requests(self._registry)
+        swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
+        dropped = drop_unused_blobs(self._registry)
+        if forgotten or swept or dropped:
+            _log.info("house_kept", requests_forgotten=forgotten, uploads_swept=swept, blobs_dropped=dropped)
+
+    def _expire_leases(self) -> None:
+        taken_back = expire_leases(self._profiling)
+        if taken_back:
+            _log.info("leases_expired", count=taken_back)
+
+
+def open_access(database: Database) -> Access:
+    """What the use cases of tokens work with."""
+    return Access(database=database, clock=_now, new_id=new_id, new_secret=_new_secret)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
 
 
 def _note_failure(error: Exception) -> None:
@@ -141,6 +191,6 @@ def _note_failure(error: Exception) -> None:
         _log.error("background_work_failed", exc_info=error)
 
 
-def _new_id(prefix: str) -> str:
+def new_id(prefix: str) -> str:
     """Ids grow with time, so that indexes over them grow at one end; the second half is chance."""
     return f"{prefix}_{time.time_ns() // 1_000_000:011x}{secrets.token_hex(7)}"

@@ -20,7 +20,7 @@ from search_service.usecases.search import FindSpace, Sketched
 LARGEST_BATCH_BYTES = 64 << 20
 
 # What Arrow raises on a corrupt stream, depending on where it notices.
-_ARROW_FAILURES = (
+ARROW_FAILURES = (
     pa.ArrowException,
     KeyError,
     MemoryError,
@@ -55,7 +55,7 @@ class StreamSketcher:
             result = sketch(dataset, _choose_space(dataset, find_space))
         except SketchError as error:
             raise _invalid(str(error)) from None
-        except _ARROW_FAILURES as error:
+        except ARROW_FAILURES as error:
             problem = str(error).partition("\n")[0] or type(error).__name__
             raise _invalid(f"the data is not a sound Arrow IPC stream: {problem}") from None
         notices: tuple[str, ...] = ()

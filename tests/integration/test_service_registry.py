@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import types_pb2
 from msearch_sketch.spaces import FeatureSpace
+from search_service.api.server import LARGEST_MESSAGE_BYTES
 from search_service.domain.ports import Database
 from tests.service_in_process import Running, card, header, new_dataset, refused, register, service_in_process
 from tests.signatures import SPACE, blank_signature, family
@@ -350,5 +351,5 @@ def test_a_defect_is_answered_without_detail(running: Running, monkeypatch: pyte
 
 def test_a_message_above_the_limit_is_refused(running: Running) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        running.registry.RegisterFeatureSpace(rpb.RegisterFeatureSpaceRequest(document="x" * (9 << 20)))
+        running.registry.RegisterFeatureSpace(rpb.RegisterFeatureSpaceRequest(document="x" * (LARGEST_MESSAGE_BYTES + 1)))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
