@@ -10,11 +10,10 @@ from profiler_agent.backends import _torch_programs as programs
 from profiler_agent.backends.base import CompileFacts, CompileRequest, Probe
 
 
-def load(request: CompileRequest, probe: Probe) -> programs.TorchModel:
-    """See `Backend.compile`."""
+def load(request: CompileRequest, probe: Probe, start_ns: int) -> programs.TorchModel:
+    """See `Backend.compile`. `start_ns`: when loading began."""
     variant = request.variant
     device = programs.find_device(variant, probe)
-    start = time.perf_counter_ns()
     torch.set_num_threads(variant.threads)
     layout = torch.channels_last if variant.mode == "channels_last" else None
     with programs.silenced():
@@ -29,7 +28,7 @@ def load(request: CompileRequest, probe: Probe) -> programs.TorchModel:
             raise programs.describe_failure(error, f"the program cannot be put into {variant.precision}") from None
     facts = CompileFacts(
         compile_ns=time.perf_counter_ns() - loaded,
-        load_ns=loaded - start,
+        load_ns=loaded - start_ns,
         from_cache=False,
         device=device,
         size_bytes=programs.parameter_bytes(module),

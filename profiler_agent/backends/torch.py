@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from profiler_agent.backends.base import CompiledModel, CompileRequest, Probe
 from profiler_agent.errors import BackendUnavailable
 
@@ -24,11 +26,12 @@ class TorchBackend:
 
     def compile(self, request: CompileRequest) -> CompiledModel:
         """Loads the program; there is nothing to compile, and nothing worth keeping."""
+        start = time.perf_counter_ns()
         if not (probe := self.probe()).available:
             raise BackendUnavailable(probe.detail)
         from profiler_agent.backends import _torch_eager  # noqa: PLC0415 - imports the runtime
 
-        return _torch_eager.load(request, probe)
+        return _torch_eager.load(request, probe, start)
 
 
 BACKEND = TorchBackend()

@@ -54,6 +54,10 @@ def read(path: Path) -> ModelProto:
                 f"the model keeps the tensor {tensor.name!r} in another file: save it as one file"
                 " (onnx.save with save_as_external_data=False)"
             )
+    if any(node.op_type == "EPContext" for graph in graphs(model) for node in graph.node):
+        raise RefusedFormat(
+            "the model holds a compiled engine (EPContext), which is native code: export the graph itself"
+        )
     return model
 
 
