@@ -185,12 +185,11 @@ def release(job: Job, lease: Lease, *, now: datetime) -> Job:
 
     A job that is to be cancelled becomes cancelled. Repeated with the same lease it changes nothing.
     """
-    released = job.attempt == lease.attempt - 1 or job.state is JobState.CANCELLED
-    if job.state in (JobState.PENDING, JobState.CANCELLED) and released and job.fencing_token == lease.fencing_token:
+    if job.state in (JobState.PENDING, JobState.CANCELLED) and _same(job, replace(lease, attempt=lease.attempt - 1)):
         return job
     check_held(job, lease)
     if job.cancel_requested:
-        return _ended(job, JobState.CANCELLED, now)
+        return _ended(job, JobState.CANCELLED, now, attempt=job.attempt - 1)
     return _requeued(job, attempt=job.attempt - 1)
 
 
