@@ -17,6 +17,7 @@ from search_service.api.wire.enums import read_job_state
 from search_service.api.wire.jobs import read_spec, write_job
 from search_service.api.wire.profiles import write_profile
 from search_service.api.wire.registry import read_reference
+from search_service.domain.errors import Reason, Unavailable
 from search_service.domain.profiling import ProfileFilter
 from search_service.usecases import agents, jobs, profiles
 from search_service.usecases.fields import invalid
@@ -64,18 +65,23 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
         job = jobs.get_job(self._profiling, _given(request.job_id, "job_id"))
         yield pb.WatchJobResponse(job=write_job(job))
-        with self._watchers.enter(context) as gone:
-            # Without a place, or past the time, the stream ends before the job has: whoever follows it asks again.
+        with self._watchers.enter(context) as ended:
             ends = time.monotonic() + LONGEST_WATCH_S
-            while gone is not None and not job.state.ended and not gone.is_set():
+            while ended is not None and not job.state.ended and not ended.is_set():
                 left_s = ends - time.monotonic()
                 if left_s <= 0:
-                    return
-                waiting = replace(self._profiling, wait=gone.wait)
-                found = jobs.wait_for_change(waiting, job.id, job.revision, left_s)
+                    break
+                found = jobs.wait_for_change(replace(self._profiling, wait=ended.wait), job.id, job.revision, left_s)
                 if found.revision != job.revision:
                     yield pb.WatchJobResponse(job=write_job(found))
                 job = found
+        if not job.state.ended:
+            # A stream that just ended would say that the job has. Callers open it again after UNAVAILABLE.
+            raise Unavailable(
+                "the watch ends before its job: too many are followed, it lasted long, or the service stops; "
+                "watch again",
+                Reason.STORAGE_UNAVAILABLE,
+            )
 
     def GetProfile(self, request: pb.GetProfileRequest, context: grpc.ServicerContext) -> pb.GetProfileResponse:
         profile = profiles.get_profile(self._profiling, _given(request.profile_id, "profile_id"))

@@ -19,6 +19,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from msearch.v1 import access_service_pb2 as apb
@@ -345,12 +346,64 @@ def test_a_service_on_loopback_is_open_until_the_first_token(tmp_path: Path) -> 
 
 
 def test_a_token_past_its_end_is_refused(guarded: Guarded) -> None:
-    ends = datetime.now(UTC) + timedelta(milliseconds=300)
+    ends = datetime.now(UTC) + timedelta(seconds=1)
     secret = guarded.token("brief", Role.READER, ends)
     while datetime.now(UTC) <= ends:
         time.sleep(0.05)
     answer = refusal(lambda: guarded.running.search.ListScores(spb.ListScoresRequest(), metadata=bearer(secret)))
     assert (answer.code, answer.reason) == ("UNAUTHENTICATED", "UNAUTHENTICATED")
+
+
+def test_a_certificate_alone_allows_nothing(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    server, caller = authority.sign("server"), authority.sign("caller")
+    certificate, key = caller.pems
+    with service_in_process(
+        tmp_path, credentials=grpc.ssl_channel_credentials(authority.certificate.read_bytes(), key, certificate),
+        tls_cert=str(server.certificate), tls_key=str(server.key), tls_client_ca=str(authority.certificate),
+        require_tokens="always",
+    ) as running:  # fmt: skip
+        assert refusal(lambda: running.search.ListScores(spb.ListScoresRequest())).code == "UNAUTHENTICATED"
+        secret = create_token(open_access(running.database), "one", Role.READER)[1]
+        assert running.search.ListScores(spb.ListScoresRequest(), metadata=bearer(secret)).scores
+
+
+def test_a_start_without_any_token_says_how_to_make_one(tmp_path: Path) -> None:
+    for rule, warned in (("always", True), ("auto", False)):
+        with capture_logs() as events, service_in_process(tmp_path / rule, require_tokens=rule):
+            pass
+        advice = [event["advice"] for event in events if event["event"] == "no_token_exists"]
+        assert len(advice) == warned
+        assert all("msearch-service token create" in text for text in advice)
+
+
+def test_a_token_counts_in_every_replica_and_so_does_its_end(postgres_url: str, tmp_path: Path) -> None:
+    first, second = open_database(postgres_url), open_database(postgres_url)
+    with (
+        service_in_process(tmp_path / "one", first, require_tokens="always") as one,
+        service_in_process(tmp_path / "other", second, require_tokens="always") as other,
+    ):
+        admin = create_token(open_access(first), "admin", Role.ADMIN)[1]
+        request = apb.CreateTokenRequest(name="erin", role=apb.ROLE_READER)
+        erin = bearer(one.access.CreateToken(request, metadata=bearer(admin)).secret)
+        for replica in (one, other):
+            assert replica.search.ListScores(spb.ListScoresRequest(), metadata=erin).scores
+        one.access.RevokeToken(apb.RevokeTokenRequest(token="erin"), metadata=bearer(admin))
+
+        def refused_by(replica: Running) -> bool:
+            try:
+                replica.search.ListScores(spb.ListScoresRequest(), metadata=erin)
+            except grpc.RpcError as error:
+                return error.code() is grpc.StatusCode.UNAUTHENTICATED
+            return False
+
+        assert refused_by(one)
+        ends = time.monotonic() + 20
+        while not refused_by(other):
+            assert time.monotonic() < ends, "the other replica never learnt of it"
+            time.sleep(0.1)
+    first.close()
+    second.close()
 
 
 # Agents and their leases.

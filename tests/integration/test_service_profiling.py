@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as jpb
 from msearch.v1 import registry_service_pb2 as rpb
+from msearch_client import Client
 from search_service.api import profiling
 from search_service.domain.ports import Database
 from tests.fake_agent import FakeAgent, a_profile, a_spec
@@ -140,10 +141,10 @@ def test_a_watch_shows_each_change_and_ends_with_the_job(running: Running, agent
     job = submit(running)
     seen: list[ppb.Job] = []
 
-    def follow() -> None:
+    def watch() -> None:
         seen.extend(message.job for message in running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id)))
 
-    watching = threading.Thread(target=follow)
+    watching = threading.Thread(target=watch)
     watching.start()
     assert until(lambda: len(seen) == 1)
     lease = agent.acquire().lease
@@ -162,39 +163,53 @@ def test_a_watch_shows_each_change_and_ends_with_the_job(running: Running, agent
     assert [message.job for message in late] == [seen[3]]
 
 
+def follow(running: Running, job: ppb.Job, **options: Any) -> tuple[list[int], str]:
+    """The states that a watch shows, and the status it ends with."""
+    states = []
+    try:
+        states.extend(
+            message.job.state for message in running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id), **options)
+        )
+    except grpc.RpcError as error:
+        return states, error.code().name
+    return states, "OK"
+
+
 def test_watches_leave_threads_to_others(tmp_path: Path) -> None:
-    """With eight threads two watches stay; a third says how the job is and ends, and each has an end."""
+    """With eight threads two watches stay; a third says how the job is, and that it cannot stay."""
     with service_in_process(tmp_path, threads="8") as running:
         job = submit(running, allow_waiting=True)
-        watches = [running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id)) for _ in range(3)]
+        watches = [running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id)) for _ in range(2)]
         for watch in watches:
             assert next(watch).job.id == job.id
-        assert until(lambda: any(watch.done() for watch in watches))
-        assert sum(watch.done() for watch in watches) == 1
-        gone = next(watch for watch in watches if not watch.done())
-        gone.cancel()
-        # Its place is free for the next, as soon as the service has noticed.
-        assert until(lambda: stays(running, job))
+        # The second has a place only a moment after its first message.
+        assert until(lambda: follow(running, job, timeout=1) == ([ppb.JOB_STATE_PENDING], "UNAVAILABLE"))
+        watches[0].cancel()
+        assert until(lambda: follow(running, job, timeout=1) == ([ppb.JOB_STATE_PENDING], "DEADLINE_EXCEEDED"))
         running.profiling.CancelJob(jpb.CancelJobRequest(job_id=job.id))
-        ended = [watch for watch in watches if watch is not gone and not watch.done()]
-        assert [[message.job.state for message in watch] for watch in ended] == [[ppb.JOB_STATE_CANCELLED]]
-
-
-def stays(running: Running, job: ppb.Job) -> bool:
-    """Whether a new watch of an unchanged job goes on after its first message."""
-    watch = running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id), timeout=1)
-    try:
-        return len(list(watch)) < 0
-    except grpc.RpcError as error:
-        return error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert [message.job.state for message in watches[1]] == [ppb.JOB_STATE_CANCELLED]
 
 
 def test_a_watch_ends_by_itself_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiling, "LONGEST_WATCH_S", 0.5)
     with service_in_process(tmp_path) as running:
         job = submit(running, allow_waiting=True)
-        seen = list(running.profiling.WatchJob(jpb.WatchJobRequest(job_id=job.id)))
-        assert [message.job.state for message in seen] == [ppb.JOB_STATE_PENDING]
+        assert follow(running, job) == ([ppb.JOB_STATE_PENDING], "UNAVAILABLE")
+
+
+def test_a_watch_of_the_sdk_goes_on_where_one_of_the_service_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiling, "LONGEST_WATCH_S", 0.2)
+    with service_in_process(tmp_path) as running, Client(running.service.address) as client:
+        job = submit(running, allow_waiting=True)
+        states: list[str] = []
+        watching = threading.Thread(target=lambda: states.extend(found.state for found in client.watch_job(job.id)))
+        watching.start()
+        time.sleep(1)
+        running.profiling.CancelJob(jpb.CancelJobRequest(job_id=job.id))
+        watching.join(60)
+        assert states == ["pending", "cancelled"]
 
 
 def test_a_job_for_a_backend_nobody_has_explains_who_is_there(running: Running, agent: FakeAgent) -> None:
