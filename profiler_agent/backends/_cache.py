@@ -48,10 +48,14 @@ class Entry:
                 return True
         except FileNotFoundError:
             pass
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.remove()
         return False
 
-    def store(self, write: Callable[[Path], None]) -> None:
+    def remove(self) -> None:
+        """Drops it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def store(self, write: Callable[[Path], object]) -> None:
         """Lets `write` write the file at a path of that name, then puts it in place in one step.
 
         Of two processes that store the same entry one wins, and either's file serves both.

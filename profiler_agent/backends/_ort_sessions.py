@@ -90,7 +90,7 @@ def _find_device(variant: Variant, found: Probe) -> str:
     if variant.mode not in found.modes or (variant.mode == "tensorrt" and device == "cpu"):
         modes = ", ".join(map(repr, found.modes))
         raise BackendUnavailable(f"ONNX Runtime has no mode {variant.mode!r} on {device}; it has {modes}")
-    offered = _CPU_PRECISIONS if device == "cpu" else _CUDA_PRECISIONS
+    offered: tuple[Precision, ...] = _CPU_PRECISIONS if device == "cpu" else _CUDA_PRECISIONS
     offered = _TENSORRT_PRECISIONS if variant.mode == "tensorrt" else offered
     if variant.precision not in offered:
         words = f" in the mode {variant.mode}" if variant.mode else ""

@@ -7,7 +7,7 @@ to set 22, the first in which convolutions and pooling do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx.defs
@@ -122,7 +122,7 @@ class _Halving:
         schema = onnx.defs.get_schema(node.op_type, self._opset, "")
         return self._allowed(node.input, schema.inputs), self._allowed(node.output, schema.outputs)
 
-    def _allowed(self, names: Iterable[str], parameters: list[onnx.defs.OpSchema.FormalParameter]) -> list[bool]:
+    def _allowed(self, names: Iterable[str], parameters: Sequence[onnx.defs.OpSchema.FormalParameter]) -> list[bool]:
         last = len(parameters) - 1  # the last one may be variadic
         return [
             name in self._floats and self._word in parameters[min(index, last)].types
