@@ -65,6 +65,8 @@ def parse_load(text: str, path: str = "load") -> Load:
         if not (key and equals) or key in settings:
             raise _invalid(path, f"{part!r} must read NAME=NUMBER, each name once")
         settings[key] = _number(path, value)
+    if scenario is Scenario.FIND_PEAK and "limit_ms" in settings:
+        raise _invalid(path, "find_peak has its limit after the colon already")
     load = Load(
         scenario=scenario,
         rate_per_s=_number(path, number) if scenario is Scenario.SERVER else 0.0,
@@ -82,7 +84,7 @@ def check_load(load: Load, path: str) -> Load:
     scenario = load.scenario
     streams = 1
     if scenario in _COUNTED:
-        streams = load.streams or 1
+        streams = load.streams
         if not 1 <= streams <= MOST_STREAMS:
             raise _invalid(f"{path}.streams", f"must be from 1 to {MOST_STREAMS} {_COUNTED[scenario]}, not {streams}")
     if scenario is Scenario.SERVER:
