@@ -1,87 +1,102 @@
-"""Waiting for a moment of the monotonic clock, precisely and without keeping a core busy.
-
-`time.sleep` takes a duration, so that a delay between reading the clock and sleeping adds up; clock_nanosleep takes the
-moment itself. The kernel may still wake a thread late: by the timer slack (50 us by default, set to 1 ns here) and by
-what waking costs, so the last stretch is spent looking at the clock.
-"""
+"""What the load generator needs of time and threads, so that tests can run it in simulated time, to the nanosecond."""
 
 from __future__ import annotations
 
-import ctypes
-import os
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from typing import Protocol
 
-SPIN_NS = 60_000
-"""The last stretch before a moment, in which the thread looks at the clock instead of sleeping."""
-
-_CLOCK_MONOTONIC = 1
-_TIMER_ABSTIME = 1
-_PR_SET_TIMERSLACK = 29
+from profiler_agent.loadgen.waiting import first_in_line, make_sleep_until, precise_timers
 
 
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+class Queue(Protocol):
+    """First in, first out, between threads."""
+
+    def put(self, item: int) -> None:
+        """Adds an item; never waits."""
+
+    def get(self) -> int:
+        """Waits for an item."""
+
+    def get_until(self, moment: int) -> int | None:
+        """What is there, or comes before the moment; None if nothing does."""
+
+    def qsize(self) -> int:
+        """How many items wait."""
 
 
-def precise_timers() -> None:
-    """Has the kernel wake this thread as close to the asked moment as it can; harmless where that is unknown."""
-    try:
-        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    except (OSError, AttributeError):
-        return
+class Task(Protocol):
+    """A thread at work."""
+
+    def ended_by(self, moment: int) -> bool:
+        """Waits for its end, at most until the moment; whether it ended."""
 
 
-@contextmanager
-def first_in_line() -> Iterator[None]:
-    """Lets this thread run before others as soon as it wakes, where the host allows it; as before afterwards.
+class Clock(Protocol):
+    """Time in nanoseconds since some fixed moment, and what waits on it."""
 
-    A thread that sleeps nearly all the time takes nothing from the others by that, but no longer waits for them.
-    """
-    try:
-        policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
-    except (OSError, AttributeError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(0, policy, parameters)
+    @property
+    def now(self) -> Callable[[], int]:
+        """Gives the time."""
 
+    def sleeper(self) -> Callable[[int], int]:
+        """For the calling thread: what returns at a moment, at once if it has passed, and gives the time then."""
 
-def make_sleep_until(spin_ns: int = SPIN_NS) -> Callable[[int], int]:
-    """A function that returns at a moment of `time.monotonic_ns()`, or at once if it has passed; gives the time then.
+    def first_in_line(self) -> AbstractContextManager[None]:
+        """Lets the calling thread run before others as soon as it wakes, where that is allowed."""
 
-    Each thread needs its own.
-    """
-    now = time.monotonic_ns
-    sleep = _make_sleep()
+    def queue(self) -> Queue:
+        """An empty queue."""
 
-    def sleep_until(moment: int) -> int:
-        current = now()
-        if moment - current > spin_ns:
-            sleep(moment - spin_ns)
-            current = now()
-        while current < moment:
-            current = now()
-        return current
-
-    return sleep_until
+    def start(self, action: Callable[[], None]) -> Task:
+        """Runs an action in a thread that does not keep the process alive."""
 
 
-def _make_sleep() -> Callable[[int], object]:
-    """Sleeps until a moment, without the interpreter lock."""
-    try:
-        nanosleep = ctypes.CDLL(None).clock_nanosleep
-    except (OSError, AttributeError):
-        return lambda moment: time.sleep(max(moment - time.monotonic_ns(), 0) / 1e9)
-    until = _Timespec()
-    address = ctypes.byref(until)
+class MonotonicClock:
+    """Real time and real threads; implements `Clock`. Queues are those in C: handing over is one call."""
 
-    def sleep(moment: int) -> object:
-        until.seconds, until.nanoseconds = divmod(moment, 1_000_000_000)
-        return nanosleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, address, None)
+    now = staticmethod(time.monotonic_ns)
 
-    return sleep
+    def sleeper(self) -> Callable[[int], int]:
+        precise_timers()
+        return make_sleep_until()
+
+    def first_in_line(self) -> AbstractContextManager[None]:
+        return first_in_line()
+
+    def queue(self) -> Queue:
+        return _Queue()
+
+    def start(self, action: Callable[[], None]) -> Task:
+        return _Task(action)
+
+
+class _Queue(SimpleQueue[int]):
+    def get_until(self, moment: int) -> int | None:
+        left_ns = moment - time.monotonic_ns()
+        try:
+            return self.get(timeout=left_ns / 1e9) if left_ns > 0 else self.get_nowait()
+        except Empty:
+            return None
+
+
+class _Task:
+    def __init__(self, action: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=_precisely, args=(action,), name="msearch-load", daemon=True)
+        self._thread.start()
+
+    def ended_by(self, moment: int) -> bool:
+        self._thread.join(max(moment - time.monotonic_ns(), 0) / 1e9)
+        return not self._thread.is_alive()
+
+
+def _precisely(action: Callable[[], None]) -> None:
+    precise_timers()
+    action()
+
+
+MONOTONIC = MonotonicClock()
+"""The clock of all real runs."""

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from array import array
 from collections import deque
-from collections.abc import Callable
 
 import numpy as np
 
+from profiler_agent.loadgen.clock import MONOTONIC, Clock
 from profiler_agent.loadgen.quiet import quiet_interpreter
 from profiler_agent.loadgen.requests import Requests
-from profiler_agent.loadgen.schedule import draw_samples
+from profiler_agent.loadgen.schedule import MOST_REQUESTS, draw_samples
 from profiler_agent.loadgen.target import Target
 from profiler_agent.work import Batching, Load, RunLimits, Scenario
 
@@ -25,21 +24,22 @@ GRACE_S = 5.0
 _SAMPLES_DRAWN = 1 << 16
 
 
-def drive_clients(target: Target, load: Load, limits: RunLimits, *, seed: int, grace_s: float = GRACE_S) -> Requests:
+def drive_clients(
+    target: Target, load: Load, limits: RunLimits, *, seed: int, grace_s: float = GRACE_S, clock: Clock = MONOTONIC
+) -> Requests:
     """Runs until both the least duration and the least queries are reached, or the longest duration."""
-    loop = _Loop(target, load, limits, seed)
-    thread = threading.Thread(target=loop.run, name="msearch-load", daemon=True)
+    loop = _Loop(target, load, limits, seed, clock)
     with quiet_interpreter():
-        thread.start()
+        last = clock.now() + round((limits.max_duration_s + grace_s) * 1e9)
         # A hung call is left behind with its thread; whoever called ends the process.
-        thread.join(limits.max_duration_s + grace_s)
-        hung = thread.is_alive()
+        hung = not clock.start(loop.run).ended_by(last)
     return loop.finish(hung=hung)
 
 
 class _Loop:
-    def __init__(self, target: Target, load: Load, limits: RunLimits, seed: int) -> None:
+    def __init__(self, target: Target, load: Load, limits: RunLimits, seed: int, clock: Clock) -> None:
         self._target = target
+        self._now = clock.now
         self._limits = limits
         self._offline = load.scenario is Scenario.OFFLINE
         self._together = max(load.streams, 1) if load.scenario is Scenario.MULTI_STREAM else 1
@@ -55,7 +55,7 @@ class _Loop:
 
     def run(self) -> None:
         """Sends and answers, in this thread."""
-        now: Callable[[], int] = time.monotonic_ns
+        now = self._now
         start = now()
         waiting = deque([0] * self._clients)  # when each client became free
         next_sample = 0
@@ -77,7 +77,7 @@ class _Loop:
             waiting.extend([0 if self._offline else ended] * size)
             if ended >= least_ns and len(self._failed) >= self._limits.min_queries:
                 return
-            if ended >= last_ns:
+            if ended >= last_ns or len(self._failed) >= MOST_REQUESTS:
                 self._stopped_early = True
                 return
 

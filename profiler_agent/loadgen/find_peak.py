@@ -14,7 +14,6 @@ from profiler_agent.work import InvalidReason
 
 TOLERANCE = 0.03
 MOST_TRIALS = 24
-LOWEST_RATE_PER_S = 0.01
 OVERLOAD = frozenset({"in_flight_cap", "max_duration", "unsteady", "littles_law", "rate_missed"})
 """Rules that a run breaks when the target cannot keep up."""
 
@@ -48,6 +47,7 @@ def find_peak(
     *,
     p99_limit_ms: float,
     start_rate: float,
+    lowest_rate: float = 0.01,
     tolerance: float = TOLERANCE,
     most_trials: int = MOST_TRIALS,
 ) -> Peak:
@@ -71,7 +71,7 @@ def find_peak(
     low, high = 0.0, start_rate
     while len(trials) < most_trials and passes(high):
         low, high = high, high * 2
-    while low == 0.0 and len(trials) < most_trials and high / 2 >= LOWEST_RATE_PER_S:
+    while low == 0.0 and len(trials) < most_trials and high / 2 >= lowest_rate:
         if passes(high / 2):
             low = high / 2
         else:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Times = NDArray[np.int64]
 
+_NEVER = np.int64(-1)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Requests:
@@ -78,8 +80,8 @@ class Log:
         arrays: dict[str, NDArray[Any]] = {
             "scheduled_ns": np.ascontiguousarray(scheduled_ns, np.int64),
             "sent_ns": np.zeros(count, np.int64),
-            "started_ns": np.zeros(count, np.int64),
-            "finished_ns": np.zeros(count, np.int64),
+            "started_ns": np.full(count, _NEVER),
+            "finished_ns": np.full(count, _NEVER),
             "batch_sizes": np.ones(count, np.int32),
             "failed": np.zeros(count, np.bool_),
         }
@@ -94,9 +96,15 @@ class Log:
             arrays=arrays,
         )
 
-    def requests(self, count: int, **facts: Any) -> Requests:
-        """The first `count` requests."""
+    def requests(self, count: int, *, ended_ns: int, **facts: Any) -> Requests:
+        """The first `count` requests; those unanswered at the end of the run failed, and took at least until then."""
         columns = {name: column[:count].copy() for name, column in self.arrays.items()}
+        unanswered = columns["finished_ns"] == _NEVER
+        if unanswered.any():
+            self.fail(f"{int(np.count_nonzero(unanswered))} requests were not answered in time")
+            columns["failed"] |= unanswered
+            columns["finished_ns"][unanswered] = ended_ns
+            columns["started_ns"][unanswered & (columns["started_ns"] == _NEVER)] = ended_ns
         return Requests(**columns, first_error=self.first_error, **facts)  # type: ignore[arg-type]  # columns by name
 
     def fail(self, error: BaseException | str) -> None:

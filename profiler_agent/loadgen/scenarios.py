@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profiler_agent.errors import InvalidLoad
+from profiler_agent.loadgen.clock import MONOTONIC, Clock
 from profiler_agent.loadgen.closed_loop import drive_clients
 from profiler_agent.loadgen.open_loop import drive_schedule
 from profiler_agent.loadgen.requests import Requests
@@ -11,8 +12,12 @@ from profiler_agent.loadgen.target import Target
 from profiler_agent.work import Load, RunLimits, Scenario
 
 
-def drive(target: Target, load: Load, limits: RunLimits, *, seed: int, workers: int = 1) -> Requests:
+def drive(
+    target: Target, load: Load, limits: RunLimits, *, seed: int, workers: int = 1, clock: Clock = MONOTONIC
+) -> Requests:
     """Drives the load at the target, for at least the least duration and queries, at most the longest duration.
+
+    `workers` calls at a time in the open loop, for targets that take several; a closed loop makes one at a time.
 
     Raises:
         InvalidLoad: a load that cannot be.
@@ -22,7 +27,7 @@ def drive(target: Target, load: Load, limits: RunLimits, *, seed: int, workers: 
     if load.streams < 1:
         raise InvalidLoad(f"{load.scenario} needs at least 1 stream, not {load.streams}")
     if load.scenario is not Scenario.SERVER:
-        return drive_clients(target, load, limits, seed=seed)
+        return drive_clients(target, load, limits, seed=seed, clock=clock)
     schedule = draw_schedule(
         load,
         duration_s=limits.min_duration_s,
@@ -31,5 +36,10 @@ def drive(target: Target, load: Load, limits: RunLimits, *, seed: int, workers: 
         seed=seed,
     )
     return drive_schedule(
-        target, schedule, max_duration_s=limits.max_duration_s, batching=load.batching, workers=workers
+        target,
+        schedule,
+        max_duration_s=limits.max_duration_s,
+        batching=load.batching,
+        workers=workers,
+        clock=clock,
     )

@@ -20,7 +20,7 @@ from profiler_agent.measuring.rows import Rows
 from profiler_agent.measuring.target import CompiledTarget
 from profiler_agent.meters import MeterSetting, find_meters
 from profiler_agent.stats.histogram import encode_histogram
-from profiler_agent.stats.percentiles import meets_limit, nearest_rank
+from profiler_agent.stats.percentiles import count_to_print, nearest_rank
 from profiler_agent.stats.steadiness import WarmUp
 from profiler_agent.stats.timeline import Timeline
 from profiler_agent.stats.validity import judge, run_timeline
@@ -135,7 +135,8 @@ def _find_peak(
 ) -> float:
     """The largest rate of valid runs whose p99 meets the limit, in queries a second."""
     limit_ms = order.load.p99_limit_ms
-    limits = replace(order.limits, min_duration_s=order.limits.min_duration_s * TRIAL_SHARE)
+    queries = max(order.limits.min_queries, count_to_print(99.0))
+    limits = replace(order.limits, min_duration_s=order.limits.min_duration_s * TRIAL_SHARE, min_queries=queries)
 
     def measure(rate: float) -> Trial:
         context.send({"stage": "measure", "message": f"{order.compile.variant}: trying {rate:.4g} requests a second"})
@@ -143,7 +144,14 @@ def _find_peak(
         measured = _measure(order, load, limits, target, compiled)
         latency = measured.timeline.latency
         p99_ms = nearest_rank(latency, 99.0) / 1e6 if latency.size else float("inf")
-        met = meets_limit(latency, 99.0, limit_ms * 1e6) if latency.size else False
-        return Trial(rate=rate, p99_ms=p99_ms, meets=bool(met), valid=not measured.reasons, reasons=measured.reasons)
+        return Trial(
+            rate=rate,
+            p99_ms=p99_ms,
+            meets=p99_ms <= limit_ms,
+            valid=not measured.reasons,
+            reasons=measured.reasons,
+        )
 
-    return find_peak(measure, p99_limit_ms=limit_ms, start_rate=start_rate / 2).rate
+    # At a lower rate a trial could not have its queries within the longest duration.
+    lowest = queries / limits.max_duration_s
+    return find_peak(measure, p99_limit_ms=limit_ms, start_rate=max(start_rate / 2, lowest), lowest_rate=lowest).rate
