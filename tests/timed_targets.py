@@ -2,56 +2,54 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from profiler_agent.loadgen.clock import make_sleep_until
+from profiler_agent.loadgen.clock import Clock
+
+FOREVER_NS = 10**15
 
 
 @dataclass
 class TimedTarget:
     """Takes `service_s(call number)` for each call, whatever the samples; remembers the samples of every call."""
 
+    clock: Clock
     service_s: Callable[[int], float]
     samples: int = 64
     calls: list[tuple[int, ...]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self._local = threading.local()
-
     def run(self, samples: Sequence[int]) -> None:
         """Waits precisely."""
-        if not hasattr(self._local, "sleep_until"):
-            self._local.sleep_until = make_sleep_until()
         number = len(self.calls)
         self.calls.append(tuple(samples))
-        self._local.sleep_until(time.monotonic_ns() + round(self.service_s(number) * 1e9))
+        self.clock.sleeper()(self.clock.now() + round(self.service_s(number) * 1e9))
 
 
+@dataclass
 class FailingTarget:
-    """Raises on some samples."""
+    """Answers within a millisecond, but raises on one sample in four."""
 
-    samples = 4
+    clock: Clock
+    samples: int = 4
 
     def run(self, samples: Sequence[int]) -> None:
         """Fails on the sample 3."""
+        self.clock.sleeper()(self.clock.now() + 1_000_000)
         if 3 in samples:
             raise ValueError("sample 3 is bad")
 
 
+@dataclass
 class HungTarget:
-    """Never answers after the first few calls."""
+    """Answers three calls at once, and no more."""
 
-    samples = 4
-
-    def __init__(self, release: threading.Event) -> None:
-        self._release = release
-        self._calls = 0
+    clock: Clock
+    samples: int = 4
+    calls: int = 0
 
     def run(self, samples: Sequence[int]) -> None:
-        """Waits for the test to end."""
-        self._calls += 1
-        if self._calls > 3:
-            self._release.wait()
+        """Sleeps for days from the fourth call on."""
+        self.calls += 1
+        if self.calls > 3:
+            self.clock.sleeper()(self.clock.now() + FOREVER_NS)

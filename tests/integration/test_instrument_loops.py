@@ -1,10 +1,7 @@
-"""The load generator on targets whose behaviour is known (profiling.md, section 8). Shares and orders are asserted,
-never how long the host took."""
+"""The load generator on targets whose behaviour is known (profiling.md, section 8), in simulated time: to the
+nanosecond, and whatever the host does meanwhile."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,168 +13,214 @@ from profiler_agent.loadgen.requests import Requests
 from profiler_agent.loadgen.scenarios import drive
 from profiler_agent.loadgen.schedule import draw_schedule
 from profiler_agent.loadgen.target import Target
-from profiler_agent.stats.queueing import md1_mean_wait, mm1_mean_response
+from profiler_agent.stats.percentiles import nearest_rank
 from profiler_agent.work import RunLimits
+from tests.simulated_clock import SimulatedClock
 from tests.timed_targets import FailingTarget, HungTarget, TimedTarget
 
-MS = 1e-3
+MS = 1_000_000
 SHORT = RunLimits(min_duration_s=0.3, min_queries=20, max_duration_s=10.0)
 
 
-def run(target: Target, text: str, limits: RunLimits = SHORT, seed: int = 1) -> Requests:
-    return drive(target, parse_load(text), limits, seed=seed)
+def run(target: Target, clock: SimulatedClock, text: str, limits: RunLimits = SHORT, *, workers: int = 1) -> Requests:
+    return drive(target, parse_load(text), limits, seed=1, workers=workers, clock=clock)
 
 
-@pytest.fixture
-def release() -> Iterator[threading.Event]:
-    event = threading.Event()
-    yield event
-    event.set()
+def timed(service_ms: float = 1.0, **changes: int) -> tuple[TimedTarget, SimulatedClock]:
+    clock = SimulatedClock()
+    return TimedTarget(clock, lambda _: service_ms / 1e3, **changes), clock
 
 
 def test_a_stall_counts_against_every_request_it_delayed() -> None:
-    stalled = TimedTarget(lambda number: 0.4 if number == 50 else 0.1 * MS)
-    requests = run(stalled, "server:500,constant", RunLimits(min_duration_s=1.0, min_queries=500))
+    clock = SimulatedClock()
+    stalling = TimedTarget(clock, lambda number: 3.0 if number == 500 else 1e-4)
+    requests = run(stalling, clock, "server:100,constant", RunLimits(min_duration_s=20.0, min_queries=2000))
     assert not requests.failed.any()
-    # 0.4 s at 500/s: about 200 requests fall due meanwhile; from the send or the start only one shows it.
-    late = requests.response_ns > 20e6
-    assert 150 <= late.sum() <= 260
-    assert np.percentile(requests.response_ns, 90) > 100e6
-    assert (requests.service_ns > 20e6).sum() == 1
-    assert np.median(requests.dispatch_ns) < 5e6
+    # 300 requests fall due during the stall: the first of them waits 2.99 s, the last hardly at all.
+    assert nearest_rank(requests.response_ns, 99) > 2.5e9
+    assert (requests.response_ns > 10 * MS).sum() == pytest.approx(300, abs=5)
+    # From the start of execution a single request shows it, and the p99 none of it.
+    assert nearest_rank(requests.service_ns, 99) == 100_000
+    assert (requests.service_ns > MS).sum() == 1
+    assert (requests.dispatch_ns == 0).all()
 
 
 def test_requests_are_sent_when_due_whatever_is_unanswered() -> None:
-    slow = TimedTarget(lambda _: 20 * MS)
-    requests = run(slow, "server:200,constant", RunLimits(min_duration_s=0.5, min_queries=100))
-    # The target answers 50 a second, a quarter of what comes: the last request waits for most of the others.
-    assert requests.sent_ns[-1] < requests.finished_ns[len(requests.finished_ns) // 2]
-    assert requests.response_ns[-1] > 1e9
+    target, clock = timed(20)
+    requests = run(target, clock, "server:200,constant")
+    assert (requests.sent_ns == requests.scheduled_ns).all()
+    # It answers 50 a second, a quarter of what comes.
+    assert requests.response_ns[-1] == pytest.approx(0.75 * 20 * MS * requests.count, rel=0.05)
 
 
 def test_the_cap_on_requests_in_flight_ends_the_run_instead_of_throttling_it() -> None:
+    target, clock = timed(20)
     schedule = draw_schedule(parse_load("server:2000,constant"), duration_s=0.5, min_queries=1, pool=4, seed=1)
-    slow = TimedTarget(lambda _: 20 * MS)
-    requests = drive_schedule(slow, schedule, max_duration_s=3.0, most_in_flight=64)
+    requests = drive_schedule(target, schedule, max_duration_s=3.0, most_in_flight=64, clock=clock)
     assert requests.capped
-    assert requests.count < schedule.count
-
-
-def test_a_failing_request_is_recorded_and_the_others_go_on() -> None:
-    requests = run(FailingTarget(), "server:400,constant")
-    assert requests.failed.mean() == pytest.approx(0.25, abs=0.02)
-    assert requests.first_error == "ValueError: sample 3 is bad"
-    assert (requests.finished_ns > 0).all()
-
-
-@pytest.mark.parametrize("text", ["server:200,constant", "single_stream", "concurrency:3"])
-def test_a_target_that_hangs_is_given_up(text: str, release: threading.Event) -> None:
-    schedule = RunLimits(min_duration_s=0.2, min_queries=5, max_duration_s=0.3)
-    load = parse_load(text)
-    hung = HungTarget(release)
-    if load.rate_per_s:
-        drawn = draw_schedule(load, duration_s=0.2, min_queries=5, pool=4, seed=1)
-        requests = drive_schedule(hung, drawn, max_duration_s=0.3, grace_s=0.2)
-        assert requests.failed.sum() == requests.count - 3
-    else:
-        from profiler_agent.loadgen.closed_loop import drive_clients
-
-        requests = drive_clients(hung, load, schedule, seed=1, grace_s=0.2)
-        assert requests.count == 3
-    assert requests.stopped_early
+    assert 64 <= requests.count <= 64 + 32
+    assert (requests.sent_ns == requests.scheduled_ns).all()
+    # What waited was dropped: it is told, and no call goes on behind the back of whoever drove.
+    assert requests.failed.sum() == requests.count - len(target.calls)
     assert "not answered in time" in requests.first_error
 
 
-def test_the_longest_duration_ends_a_run() -> None:
-    requests = run(TimedTarget(lambda _: MS), "single_stream", RunLimits(min_queries=10**6, max_duration_s=0.2))
+def test_a_failing_request_is_recorded_and_the_others_go_on() -> None:
+    clock = SimulatedClock()
+    requests = run(FailingTarget(clock), clock, "server:400,constant")
+    assert requests.failed.mean() == pytest.approx(0.25, abs=0.02)
+    assert requests.first_error == "ValueError: sample 3 is bad"
+    assert (requests.service_ns == MS).all()
+
+
+@pytest.mark.parametrize("text", ["server:200,constant", "server:200,constant,batch=4,wait_ms=1"])
+def test_a_target_that_hangs_is_given_up_after_a_grace(text: str) -> None:
+    clock = SimulatedClock()
+    requests = run(HungTarget(clock), clock, text, RunLimits(min_duration_s=0.2, min_queries=5, max_duration_s=0.5))
     assert requests.stopped_early
-    assert requests.count < 10**6
+    assert "not answered in time" in requests.first_error
+    assert requests.failed[3:].all()
+    assert not requests.failed[:3].any()
+    # The longest duration and the grace of 5 s, whatever more.
+    assert requests.finished_ns.max() == 5_500 * MS
+
+
+@pytest.mark.parametrize("text", ["single_stream", "concurrency:3"])
+def test_a_closed_loop_gives_a_hung_target_up_too(text: str) -> None:
+    clock = SimulatedClock()
+    requests = run(HungTarget(clock), clock, text, RunLimits(min_queries=5, max_duration_s=0.5))
+    assert requests.stopped_early
+    assert requests.count == 3
+    assert "not answered in time" in requests.first_error
+
+
+def test_a_target_that_falls_behind_is_stopped_at_the_longest_duration() -> None:
+    target, clock = timed(100)
+    limits = RunLimits(min_duration_s=1.0, min_queries=10, max_duration_s=2.0)
+    requests = run(target, clock, "server:100,constant", limits)
+    assert requests.stopped_early
+    assert requests.count == 100
+    # Twenty calls fit; the one under way is waited for, and nothing is begun afterwards.
+    assert len(target.calls) == 20
+    assert requests.failed.sum() == 80
+
+
+def test_a_schedule_beyond_the_longest_duration_is_cut() -> None:
+    target, clock = timed()
+    requests = run(target, clock, "server:10,constant", RunLimits(min_queries=662, max_duration_s=3.0))
+    assert requests.stopped_early
+    assert requests.scheduled_ns.max() == 2900 * MS
+    assert not requests.failed.any()
+
+
+def test_the_longest_duration_ends_a_closed_loop() -> None:
+    target, clock = timed()
+    requests = run(target, clock, "single_stream", RunLimits(min_queries=10**6, max_duration_s=0.2))
+    assert requests.stopped_early
+    assert requests.count == 200
 
 
 def test_single_stream_sends_the_next_when_the_last_is_answered() -> None:
-    requests = run(TimedTarget(lambda _: MS), "single_stream")
+    target, clock = timed()
+    requests = run(target, clock, "single_stream")
+    assert requests.count == 300
     assert (requests.scheduled_ns[1:] == requests.finished_ns[:-1]).all()
-    assert (requests.response_ns >= 1e6).all()
+    assert (requests.response_ns == MS).all()
 
 
 def test_multi_stream_sends_several_samples_a_query() -> None:
-    target = TimedTarget(lambda _: 0)
-    run(target, "multi_stream:8")
+    target, clock = timed()
+    requests = run(target, clock, "multi_stream:8")
     assert {len(call) for call in target.calls} == {8}
+    assert len({sample for call in target.calls[:8] for sample in call}) == 64
+    assert requests.count == len(target.calls)
 
 
 def test_offline_requests_all_wait_from_the_beginning() -> None:
-    requests = run(TimedTarget(lambda _: MS), "offline")
+    target, clock = timed()
+    requests = run(target, clock, "offline")
     assert (requests.scheduled_ns == 0).all()
-    assert (np.diff(requests.started_ns) > 0).all()
+    assert (np.diff(requests.started_ns) == MS).all()
 
 
 @pytest.mark.parametrize("clients", [1, 4])
 def test_so_many_clients_wait_at_any_time(clients: int) -> None:
-    requests = run(TimedTarget(lambda _: MS), f"concurrency:{clients}")
-    # By Little's law with one server: response = clients x service.
-    ratio = np.median(requests.response_ns[clients:]) / np.median(requests.service_ns)
-    assert ratio == pytest.approx(clients, rel=0.15)
+    target, clock = timed()
+    requests = run(target, clock, f"concurrency:{clients}")
+    # Little's law with one server: response = clients x service.
+    assert set(requests.response_ns[clients:].tolist()) == {clients * MS}
+
+
+def test_workers_answer_at_the_same_time() -> None:
+    target, clock = timed(10)
+    requests = run(target, clock, "server:300,constant", workers=4)
+    assert requests.response_ns.max() == 10 * MS
+    target, clock = timed(10)
+    assert run(target, clock, "server:300,constant", workers=2).response_ns.max() > 20 * MS
 
 
 def test_batches_hold_what_came_within_the_wait() -> None:
-    target = TimedTarget(lambda _: 0.1 * MS)
-    requests = run(target, "server:1000,constant,batch=4,wait_ms=50")
-    assert max(len(call) for call in target.calls) == 4
-    assert np.median(requests.batch_sizes) == 4
-    # The first of a batch waits for three more, a millisecond apart; the last hardly at all.
-    waits = (requests.started_ns - requests.sent_ns).reshape(-1)[: requests.count // 4 * 4].reshape(-1, 4)
-    assert (np.median(waits, axis=0)[0] - np.median(waits, axis=0)[3]) == pytest.approx(3e6, rel=0.2)
+    target, clock = timed(0.1)
+    requests = run(target, clock, "server:1000,constant,batch=4,wait_ms=50")
+    assert {len(call) for call in target.calls[:-1]} == {4}
+    assert set(requests.batch_sizes[:-4].tolist()) == {4}
+    # The first of a batch waits for three more, a millisecond apart; the last not at all: what batching costs.
+    waits = requests.queue_ns[: requests.count // 4 * 4].reshape(-1, 4)
+    assert (waits == [3 * MS, 2 * MS, MS, 0]).all()
 
 
 def test_a_lone_request_waits_no_longer_than_the_longest_wait() -> None:
-    target = TimedTarget(lambda _: 0)
-    requests = run(target, "server:20,constant,batch=8,wait_ms=5", RunLimits(min_duration_s=0.5, min_queries=5))
+    target, clock = timed(0)
+    requests = run(target, clock, "server:20,constant,batch=8,wait_ms=5")
     assert set(requests.batch_sizes.tolist()) == {1}
-    assert np.median(requests.queue_ns) >= 5e6
+    # The last one is answered at once, since no more will come.
+    assert set(requests.queue_ns[:-1].tolist()) == {5 * MS}
+
+
+def test_a_busy_target_finds_a_full_batch_when_it_comes_back() -> None:
+    target, clock = timed(20)
+    requests = run(target, clock, "server:400,constant,batch=16,wait_ms=1")
+    # Eight requests come during a call; their first has waited longer than the longest wait already.
+    assert np.median(requests.batch_sizes) == 8
+    assert requests.response_ns[10:].max() <= 41 * MS
+
+
+def test_clients_of_a_closed_loop_are_joined_into_batches() -> None:
+    target, clock = timed()
+    requests = run(target, clock, "concurrency:8,batch=4,wait_ms=1")
+    assert {len(call) for call in target.calls} == {4}
+    assert set(requests.response_ns[8:].tolist()) == {2 * MS}
 
 
 def test_samples_are_distinct_until_all_were_asked_for() -> None:
-    target = TimedTarget(lambda _: 0, samples=64)
-    run(target, "server:400,constant")
+    target, clock = timed()
+    run(target, clock, "server:400,constant")
     assert len({call[0] for call in target.calls[:64]}) == 64
 
 
 def test_a_target_that_keeps_answers_shows_in_repeated_samples() -> None:
     from profiler_agent.verification.invariance import judge_caching
 
-    seen: set[int] = set()
+    clock, seen = SimulatedClock(), set()
 
-    def keeping(number: int) -> float:
+    def keeping(_: int) -> float:
         sample = target.calls[-1][0]
         known = sample in seen
         seen.add(sample)
-        return 0.05 * MS if known else 2 * MS
+        return 5e-5 if known else 2e-3
 
-    target = TimedTarget(keeping, samples=64)
-    requests = run(target, "server:200,constant", RunLimits(min_duration_s=0.1, min_queries=128))
-    verdict = judge_caching(requests.service_ns[:64], requests.service_ns[64:128])
-    assert verdict.cached
+    target = TimedTarget(clock, keeping)
+    requests = run(target, clock, "server:200,constant", RunLimits(min_duration_s=0.1, min_queries=128))
+    assert judge_caching(requests.service_ns[:64], requests.service_ns[64:128]).cached
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    first, second = (run(*timed(), "server:300,gamma,cv=3") for _ in range(2))
+    assert first.schedule_digest == second.schedule_digest
+    assert np.array_equal(first.finished_ns, second.finished_ns)
 
 
 def test_find_peak_is_no_single_run() -> None:
+    target, clock = timed()
     with pytest.raises(InvalidLoad, match="find_peak is a search"):
-        run(TimedTarget(lambda _: 0), "find_peak:20")
-
-
-@pytest.mark.slow
-def test_constant_service_times_wait_as_the_md1_formula_says() -> None:
-    rate, service = 100.0, 5 * MS
-    target = TimedTarget(lambda _: service)
-    requests = run(target, f"server:{rate:g}", RunLimits(min_duration_s=40.0, min_queries=4000))
-    waited = requests.queue_ns.mean() / 1e9
-    assert waited == pytest.approx(md1_mean_wait(rate, service), rel=0.25)
-
-
-@pytest.mark.slow
-def test_exponential_service_times_answer_as_the_mm1_formula_says() -> None:
-    rate, service = 100.0, 5 * MS
-    times = np.random.default_rng(5).exponential(service, 10_000)
-    target = TimedTarget(lambda number: float(times[number]))
-    requests = run(target, f"server:{rate:g}", RunLimits(min_duration_s=40.0, min_queries=4000), seed=11)
-    assert requests.response_ns.mean() / 1e9 == pytest.approx(mm1_mean_response(rate, service), rel=0.25)
+        run(target, clock, "find_peak:20")
