@@ -18,6 +18,8 @@ from msearch.v1 import agent_service_pb2 as gpb
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as jpb
 from msearch.v1 import registry_service_pb2 as rpb
+from search_service.api.agents import AgentServicer
+from search_service.api.waiting import WaitingRoom
 from search_service.domain.ports import Database
 from search_service.storage import open_blob_store, open_database
 from tests.fake_agent import FakeAgent, a_profile, a_spec, an_agent
@@ -290,6 +292,26 @@ def test_an_agent_that_hung_up_gets_no_job(running: Running, agent: FakeAgent) -
         running.agents.AcquireJob(request, timeout=0.5)
     job = submit(running)
     assert agent.acquire().job.id == job.id
+
+
+class HungUp:
+    """The context of a call whose caller has gone without the service having noticed in time."""
+
+    def is_active(self) -> bool:
+        return False
+
+    def add_callback(self, callback: Callable[[], object]) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("wait_s", [0, 1])
+def test_a_job_leased_to_nobody_is_given_back(running: Running, agent: FakeAgent, wait_s: int) -> None:
+    job = submit(running)
+    servicer = AgentServicer(running.service._profiling, WaitingRoom(1))
+    request = gpb.AcquireJobRequest(agent_id=agent.id, wait=Duration(seconds=wait_s))
+    assert not servicer.AcquireJob(request, HungUp()).HasField("lease")  # type: ignore[arg-type]
+    found = get(running, job)
+    assert (found.state, found.attempt, len(found.attempt_failures)) == (ppb.JOB_STATE_PENDING, 0, 0)
 
 
 WRONG_AGENTS: dict[str, dict[str, Any]] = {
