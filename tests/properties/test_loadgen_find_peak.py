@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import math
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler_agent.errors import InvalidLoad
 from profiler_agent.loadgen.find_peak import MOST_TRIALS, TOLERANCE, Trial, find_peak
+from profiler_agent.stats.queueing import md1_response_quantile
 from profiler_agent.work import InvalidReason
 
 rates = st.floats(0.5, 50_000)
@@ -48,7 +51,81 @@ def test_a_run_that_falls_behind_does_not_meet_the_limit_and_is_not_repeated() -
         return trial(rate, 100) if rate <= 100 else trial(rate, 100, "in_flight_cap")
 
     assert find_peak(measure, p99_limit_ms=10, start_rate=100).rate == 100
-    assert len(made) == len(set(made))
+    beyond = [rate for rate in made if rate > 100]
+    assert len(beyond) == len(set(beyond))
+
+
+def test_a_run_that_was_cut_short_is_one_that_falls_behind_whatever_else_it_broke() -> None:
+    assert trial(5, 1, "max_duration", "failed_requests", "too_few_queries").overloaded
+    assert not trial(5, 1, "disturbed", "unsteady").overloaded
+    assert not trial(5, 1, "failed_requests").overloaded
+    assert not trial(5, 10).overloaded
+
+
+def test_a_rate_that_passed_by_luck_is_not_the_answer() -> None:
+    lucky = {160.0}
+
+    def measure(rate: float) -> Trial:
+        if rate in lucky:
+            lucky.discard(rate)
+            return trial(rate, rate)
+        return trial(rate, 100)
+
+    found = find_peak(measure, p99_limit_ms=10, start_rate=80)
+    assert found.rate <= 100
+    assert found.rate >= 100 / (1 + TOLERANCE)
+    assert [tried.meets for tried in found.trials if tried.rate == 160] == [True, False]
+
+
+@settings(deadline=None)
+@given(
+    utilisation=st.floats(0.2, 0.95),
+    service_ms=st.floats(0.1, 50),
+    start=st.floats(0.02, 4),
+    seed=st.integers(0, 2**32 - 1),
+    noise=st.floats(0, 0.05),
+)
+def test_it_finds_the_peak_of_a_noisy_queue(
+    utilisation: float, service_ms: float, start: float, seed: int, noise: float
+) -> None:
+    """M/D/1 whose p99 is measured with noise: the rate found lies between those where the noise could decide."""
+    service_s = service_ms / 1e3
+    rng = np.random.default_rng(seed)
+
+    def p99_ms(rate: float) -> float:
+        return md1_response_quantile(rate, service_s, 0.99) * 1e3
+
+    limit = p99_ms(utilisation / service_s)
+
+    def measure(rate: float) -> Trial:
+        if rate * service_s >= 0.99:
+            return trial(rate, rate, "unsteady", "rate_missed")
+        value = p99_ms(rate) * math.exp(rng.uniform(-noise, noise))
+        return Trial(rate=rate, p99_ms=value, meets=value <= limit, valid=True)
+
+    found = find_peak(measure, p99_limit_ms=limit, start_rate=start / service_s, most_trials=60)
+    assert p99_ms(found.rate) <= limit * math.exp(noise)
+    above = found.rate * (1 + TOLERANCE) * 1.0001
+    assert above * service_s >= 0.99 or p99_ms(above) >= limit * math.exp(-noise)
+
+
+def test_nothing_is_tried_below_the_lowest_rate() -> None:
+    made: list[float] = []
+
+    def measure(rate: float) -> Trial:
+        made.append(rate)
+        return trial(rate, 1)
+
+    with pytest.raises(InvalidLoad, match="no rate meets"):
+        find_peak(measure, p99_limit_ms=10, start_rate=100, lowest_rate=11)
+    assert made == [100, 50, 25, 12.5]
+    with pytest.raises(InvalidLoad, match="below its lowest rate of 11"):
+        find_peak(measure, p99_limit_ms=10, start_rate=10, lowest_rate=11)
+
+
+def test_runs_that_stay_invalid_are_told() -> None:
+    with pytest.raises(InvalidLoad, match="runs were invalid: disturbed"):
+        find_peak(lambda rate: trial(rate, 1e9, "disturbed"), p99_limit_ms=10, start_rate=100)
 
 
 def test_a_disturbed_run_is_repeated_before_it_is_believed() -> None:
