@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from profiler_agent.backends import find_backend
@@ -94,12 +95,12 @@ class _Job:
 
     def measure(self) -> tuple[Profile, ...]:
         for entry in self._variants:
-            self._try(entry, lambda entry=entry: self._check(entry))
+            self._try(entry, partial(self._check, entry))
         self._fail_if_none_left()
         inputs = self._make_inputs()
         for entry in self._variants:
-            self._try(entry, lambda entry=entry: self._verify(entry))
-            self._try(entry, lambda entry=entry: self._start_cold(entry))
+            self._try(entry, partial(self._verify, entry))
+            self._try(entry, partial(self._start_cold, entry))
         self._fail_if_none_left()
         for load in self._order.spec.loads:
             self._measure_load(load)
@@ -142,16 +143,13 @@ class _Job:
         text = format_load(load)
         for repeat in range(self._repeats):
             for entry in self._variants:
-                runs = entry.runs.setdefault(text, [])
                 together = [entry, *self._rivals(entry)]
                 if all(self._narrow(load, one.runs.get(text, [])) for one in together):
                     self._done += 1
                     continue
-                self._try(
-                    entry, lambda entry=entry, runs=runs, repeat=repeat: runs.append(self._run(entry, load, repeat))
-                )
+                self._try(entry, partial(self._run, entry, load, repeat))
 
-    def _run(self, entry: _Variant, load: Load, repeat: int) -> RunResult:
+    def _run(self, entry: _Variant, load: Load, repeat: int) -> None:
         text = format_load(load)
         self._say("measure", f"{entry.variant}, {text}, run {repeat + 1} of {self._repeats}")
         limits = self._order.spec.limits
@@ -164,7 +162,7 @@ class _Job:
             price_table=self._order.price_table,
             host_class=self._order.host_class,
         )
-        return self._call("run_variant", order, RunResult)
+        entry.runs.setdefault(text, []).append(self._call("run_variant", order, RunResult))
 
     def _narrow(self, load: Load, runs: Sequence[RunResult]) -> bool:
         """Whether more repeats would tell little more."""

@@ -41,7 +41,7 @@ class Rows:
         """Number of rows."""
         return len(next(iter(self.tensors.values()))) if self.tensors else MOST_ROWS
 
-    def feed(self, rows: Sequence[int] | slice) -> dict[str, NDArray[Any]]:
+    def feed(self, rows: NDArray[np.intp] | slice) -> dict[str, NDArray[Any]]:
         """The tensors of these rows."""
         return {name: tensor[rows] for name, tensor in self.tensors.items()}
 

@@ -18,7 +18,7 @@ from profiler_agent.measuring import quantities
 from profiler_agent.measuring.messages import RunOrder, RunResult
 from profiler_agent.measuring.rows import Rows
 from profiler_agent.measuring.target import CompiledTarget
-from profiler_agent.meters import MeterSetting, find_meters
+from profiler_agent.meters import MeterSetting, find_meters, measure_idle_power
 from profiler_agent.stats.histogram import encode_histogram
 from profiler_agent.stats.percentiles import count_to_print, nearest_rank
 from profiler_agent.stats.steadiness import WarmUp
@@ -84,7 +84,13 @@ def _measure(
     order: RunOrder, load: Load, limits: RunLimits, target: CompiledTarget, compiled: CompiledModel
 ) -> _Measured:
     inferences_a_request = order.compile.variant.batch_size * _samples_a_request(load)
-    setting = MeterSetting(device=compiled.facts.device, price_table=order.price_table, host_class=order.host_class)
+    device = compiled.facts.device
+    setting = MeterSetting(
+        device=device,
+        price_table=order.price_table,
+        host_class=order.host_class,
+        idle_w=measure_idle_power(device),
+    )
     readings = [meter.start(setting) for meter in find_meters().values()]
     requests = drive(target, load, limits, seed=order.seed)
     answered = int(np.count_nonzero(~requests.failed))

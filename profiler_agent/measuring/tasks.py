@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from profiler_agent.backends import find_backend, find_backends
-from profiler_agent.backends.base import CompiledModel, CompileRequest
+from profiler_agent.backends.base import CompiledModel, CompileRequest, Feed
 from profiler_agent.errors import JobError
 from profiler_agent.isolation import Context
 from profiler_agent.measuring import messages, rows
@@ -133,7 +133,7 @@ def run_variant(argument: Any, context: Context) -> Any:
 def compile_variant(order: VariantOrder, prepared: rows.Rows, context: Context) -> CompiledModel:
     """The compiled model; its batch is free up to `largest_batch` where the backend needs to know."""
     variant = order.variant
-    calibration = ()
+    calibration: tuple[Feed, ...] = ()
     if variant.precision is Precision.INT8_STATIC:
         starts = range(0, min(prepared.count, CALIBRATION_ROWS), CALIBRATION_BATCH)
         calibration = tuple(prepared.feed(slice(start, start + CALIBRATION_BATCH)) for start in starts)
