@@ -351,5 +351,6 @@ def test_a_defect_is_answered_without_detail(running: Running, monkeypatch: pyte
 
 def test_a_message_above_the_limit_is_refused(running: Running) -> None:
     with pytest.raises(grpc.RpcError) as error:
-        running.registry.RegisterFeatureSpace(rpb.RegisterFeatureSpaceRequest(document="x" * (LARGEST_MESSAGE_BYTES + 1)))
+        document = "x" * (LARGEST_MESSAGE_BYTES + 1)
+        running.registry.RegisterFeatureSpace(rpb.RegisterFeatureSpaceRequest(document=document))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
