@@ -350,7 +350,7 @@ def test_a_defect_is_answered_without_detail(running: Running, monkeypatch: pyte
 
 
 def test_a_message_above_the_limit_is_refused(running: Running) -> None:
+    document = "x" * (LARGEST_MESSAGE_BYTES + 1)
     with pytest.raises(grpc.RpcError) as error:
-        document = "x" * (LARGEST_MESSAGE_BYTES + 1)
         running.registry.RegisterFeatureSpace(rpb.RegisterFeatureSpaceRequest(document=document))
     assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
