@@ -120,7 +120,8 @@ class ProfilingServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchJob(self, request, context):
-        """Streams a job whenever it changes, until it has ended.
+        """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
+        watches, after five minutes, at shutdown); open it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

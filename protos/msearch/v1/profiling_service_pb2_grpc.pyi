@@ -42,7 +42,9 @@ class ProfilingServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_profiling_service_pb2.WatchJobRequest, _profiling_service_pb2.WatchJobResponse]
-    """Streams a job whenever it changes, until it has ended."""
+    """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
+    watches, after five minutes, at shutdown); open it again.
+    """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfileRequest, _profiling_service_pb2.GetProfileResponse]
     """Returns one profile."""
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]
@@ -68,7 +70,9 @@ class ProfilingServiceAsyncStub(ProfilingServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
     WatchJob: _aio.UnaryStreamMultiCallable[_profiling_service_pb2.WatchJobRequest, _profiling_service_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """Streams a job whenever it changes, until it has ended."""
+    """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
+    watches, after five minutes, at shutdown); open it again.
+    """
     GetProfile: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfileRequest, _profiling_service_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns one profile."""
     ListProfiles: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
@@ -121,7 +125,9 @@ class ProfilingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profiling_service_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_profiling_service_pb2.WatchJobResponse], _abc.AsyncIterator[_profiling_service_pb2.WatchJobResponse]]:
-        """Streams a job whenever it changes, until it has ended."""
+        """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
+        watches, after five minutes, at shutdown); open it again.
+        """
 
     @_abc_1.abstractmethod
     def GetProfile(
