@@ -36,7 +36,11 @@ def format_load(load: Load) -> str:
 
 
 def parse_load(text: str) -> Load:
-    """The load of a text. Raises InvalidLoad."""
+    """The load of a text. What the parameters of an arrival pattern mean is checked when its schedule is drawn.
+
+    Raises:
+        InvalidLoad: it is not of that form, or a number cannot be.
+    """
     head, *rest = text.split(",")
     name, colon, number = head.partition(":")
     if name not in set(Scenario):
@@ -51,17 +55,42 @@ def parse_load(text: str) -> Load:
         if not (key and equals) or key in settings:
             raise InvalidLoad(f"{part!r} in {text!r} must read NAME=NUMBER, each name once")
         settings[key] = _number(value, text)
-    batch = int(settings.get("batch", 0))
-    wait_ns = round(settings.get("wait_ms", 0.0) * 1e6)
+    parameters = {key: value for key, value in settings.items() if key not in _OF_THE_FRONT}
+    if parameters and scenario is not Scenario.SERVER:
+        raise InvalidLoad(f"{', '.join(parameters)} in {text!r} belong to the scenario server, not to {name}")
+    if scenario is Scenario.FIND_PEAK and "limit_ms" in settings:
+        raise InvalidLoad(f"find_peak has its limit after the colon already: {text!r}")
     return Load(
         scenario=scenario,
-        rate_per_s=_number(number, text) if scenario is Scenario.SERVER else 0.0,
-        streams=int(_number(number, text)) if scenario in _COUNTED else 1,
+        rate_per_s=_positive(number, text) if scenario is Scenario.SERVER else 0.0,
+        streams=_whole(_positive(number, text), text) if scenario in _COUNTED else 1,
         arrival=arrival,
-        parameters={key: value for key, value in settings.items() if key not in _OF_THE_FRONT},
-        batching=Batching(max_batch=batch, max_wait_ns=wait_ns) if batch > 1 else None,
-        p99_limit_ms=_number(number, text) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
+        parameters=parameters,
+        batching=_batching(settings, text),
+        p99_limit_ms=_positive(number, text) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
     )
+
+
+def _batching(settings: dict[str, float], text: str) -> Batching | None:
+    batch, wait_ms = _whole(settings.get("batch", 0.0), text), settings.get("wait_ms", 0.0)
+    if "wait_ms" in settings and "batch" not in settings:
+        raise InvalidLoad(f"wait_ms in {text!r} needs batch=NUMBER beside it")
+    if batch < 0 or wait_ms < 0 or settings.get("limit_ms", 0.0) < 0:
+        raise InvalidLoad(f"batch, wait_ms and limit_ms in {text!r} must not be negative")
+    return Batching(max_batch=batch, max_wait_ns=round(wait_ms * 1e6)) if batch > 1 else None
+
+
+def _positive(number: str, whole: str) -> float:
+    value = _number(number, whole)
+    if value <= 0:
+        raise InvalidLoad(f"{number!r} in {whole!r} must be above 0")
+    return value
+
+
+def _whole(value: float, whole: str) -> int:
+    if value != int(value):
+        raise InvalidLoad(f"{value:g} in {whole!r} must be a whole number")
+    return int(value)
 
 
 def _number(text: str, whole: str) -> float:

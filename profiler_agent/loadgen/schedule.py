@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profiler_agent.errors import InvalidLoad
-from profiler_agent.loadgen.arrivals import check_parameters, find_arrival
+from profiler_agent.loadgen.arrivals import Wish, check_parameters, find_arrival
+from profiler_agent.loadgen.arrivals.base import IMPOSSIBLE, LARGEST_RATE_PER_S
 from profiler_agent.work import Load
 
 MOST_REQUESTS = 5_000_000
-LARGEST_RATE_PER_S = 200_000.0
-"""Beyond this the issuing thread of any host would be late with every request."""
+TRACE = "trace"
+"""The pattern whose times are given, so that neither rate nor duration matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,47 +50,49 @@ def draw_schedule(load: Load, *, duration_s: float, min_queries: int, pool: int,
         InvalidLoad: an impossible rate, an unknown pattern, a parameter out of range, too many requests.
     """
     rng = np.random.default_rng(seed)
-    seconds = _trace(load) if load.arrival == "trace" else _draw(load, duration_s, min_queries, rng)
+    seconds = _draw(load, duration_s, min_queries, rng)
     offsets_ns = np.round(seconds * 1e9).astype(np.int64)
     return _finish(offsets_ns, draw_samples(offsets_ns.size, pool, rng), seed)
 
 
 def draw_samples(count: int, pool: int, rng: np.random.Generator) -> NDArray[np.int32]:
-    """Samples in random order, each of the pool once before any comes again."""
-    rounds = [rng.permutation(pool) for _ in range(-(-count // max(pool, 1)))]
-    return np.concatenate([np.empty(0, np.int64), *rounds])[:count].astype(np.int32)
+    """Samples in random order, each of the pool once before any comes again. [count]
+
+    Raises:
+        InvalidLoad: an empty pool.
+    """
+    if pool < 1:
+        raise InvalidLoad("there are no samples to send")
+    rounds = np.tile(np.arange(pool, dtype=np.int32), (-(-count // pool), 1))
+    return rng.permuted(rounds, axis=1).ravel()[:count]
 
 
 def _draw(load: Load, duration_s: float, min_queries: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    rate = load.rate_per_s
-    if not 0.0 < rate <= LARGEST_RATE_PER_S:
-        raise InvalidLoad(f"a rate of {rate:g} requests a second cannot be issued; from above 0 to 200,000 can")
     arrival = find_arrival(load.arrival)
     values = check_parameters(arrival, load.parameters)
+    if load.arrival == TRACE:
+        seconds = arrival.draw(Wish(load.rate_per_s, duration_s, values, rng, load.trace_s))
+        _check_count(seconds.size, f"a trace of {seconds.size:,} arrivals is too long")
+        return seconds
+    rate = load.rate_per_s
+    if not 0.0 < rate <= LARGEST_RATE_PER_S:
+        raise InvalidLoad(f"a rate of {rate:g} requests a second cannot be issued; {IMPOSSIBLE}")
     # A pattern may send fewer than the rate says (progressive), so the span grows until there are enough.
     span_s = max(duration_s, min_queries / rate)
     for _ in range(32):
-        if span_s * rate > MOST_REQUESTS:
-            raise InvalidLoad(
-                f"{rate:g} requests a second for {span_s:.4g} s are {span_s * rate:,.0f} requests; at most "
-                f"{MOST_REQUESTS:,} are drawn"
-            )
-        seconds = arrival.draw(rate, span_s, values, rng)
+        expected = span_s * rate
+        _check_count(expected, f"{rate:g} requests a second for {span_s:.4g} s are {expected:,.0f} requests")
+        seconds = arrival.draw(Wish(rate, span_s, values, rng))
+        _check_count(seconds.size, f"the pattern {load.arrival} at {rate:g}/s for {span_s:.4g} s is too long")
         if seconds.size >= max(min_queries, 1):
             return seconds
-        span_s *= 1.1
+        span_s *= min(max(1.1, min_queries / max(seconds.size, 1)), 10.0)
     raise InvalidLoad(f"the arrival pattern {load.arrival} does not give {min_queries} requests")
 
 
-def _trace(load: Load) -> NDArray[np.float64]:
-    seconds = np.asarray(load.trace_s, np.float64)
-    if seconds.size == 0:
-        raise InvalidLoad("the arrival pattern trace needs arrival times (trace_s)")
-    if seconds.size > MOST_REQUESTS:
-        raise InvalidLoad(f"a trace of {seconds.size:,} arrivals is too long; at most {MOST_REQUESTS:,} are taken")
-    if not np.isfinite(seconds).all() or seconds[0] < 0 or (np.diff(seconds) < 0).any():
-        raise InvalidLoad("the arrival times of a trace must be finite, not negative, and ascending")
-    return seconds
+def _check_count(count: float, problem: str) -> None:
+    if count > MOST_REQUESTS:
+        raise InvalidLoad(f"{problem}; at most {MOST_REQUESTS:,} requests are drawn")
 
 
 def _finish(offsets_ns: NDArray[np.int64], samples: NDArray[np.int32], seed: int) -> Schedule:

@@ -47,7 +47,16 @@ def test_a_trace_is_replayed_as_it_is() -> None:
         (Load(scenario=Scenario.SERVER, rate_per_s=float("nan")), "rate of nan"),
         (Load(scenario=Scenario.SERVER, rate_per_s=5.0, arrival="poison"), "did you mean poisson"),
         (Load(scenario=Scenario.SERVER, rate_per_s=5.0, arrival="gamma", parameters={"vc": 1}), "it has cv"),
+        (Load(scenario=Scenario.SERVER, rate_per_s=5.0, arrival="burst", parameters={"size": 2.5}), "a whole number"),
+        (
+            Load(scenario=Scenario.SERVER, rate_per_s=1e3, arrival="spike", parameters={"factor": 900}),
+            "cannot be issued",
+        ),
         (Load(scenario=Scenario.SERVER, arrival="trace"), "needs arrival times"),
+        (
+            Load(scenario=Scenario.SERVER, arrival="trace", trace_s=(1.0,), parameters={"size": 1}),
+            "no parameter 'size'",
+        ),
         (Load(scenario=Scenario.SERVER, arrival="trace", trace_s=(1.0, 0.5)), "ascending"),
     ],
 )
@@ -56,9 +65,19 @@ def test_a_load_that_cannot_be_is_refused(load: Load, problem: str) -> None:
         draw_schedule(load, duration_s=1, min_queries=1, pool=1, seed=1)
 
 
-def test_a_run_of_too_many_requests_is_refused() -> None:
-    with pytest.raises(InvalidLoad, match="at most"):
-        schedule("server:150000", duration_s=60.0)
+@pytest.mark.parametrize(("text", "duration_s"), [("server:150000", 60.0), ("server:100,spike,factor=1000", 10_000.0)])
+def test_a_run_of_too_many_requests_is_refused(text: str, duration_s: float) -> None:
+    with pytest.raises(InvalidLoad, match=r"at most|too many"):
+        schedule(text, duration_s=duration_s)
+
+
+def test_a_pool_without_samples_is_refused() -> None:
+    with pytest.raises(InvalidLoad, match="no samples"):
+        schedule(pool=0)
+
+
+def test_a_thin_pattern_is_drawn_for_longer_until_there_are_enough() -> None:
+    assert schedule("server:100,progressive,from=0.01,utilisation=0.01", min_queries=500).count >= 500
 
 
 @pytest.mark.parametrize(
@@ -80,9 +99,29 @@ def test_the_text_of_a_load_reads_back(text: str) -> None:
     assert format_load(parse_load(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "serve:1", "server", "offline:3", "server:x", "server:1,gamma,cv", "server:nan"])
-def test_a_text_that_is_no_load_is_refused(text: str) -> None:
-    with pytest.raises(InvalidLoad):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "no scenario"),
+        ("serve:1", "no scenario; known are single_stream"),
+        ("server", "a number after a colon"),
+        ("offline:3", "no number"),
+        ("server:x", "'x' in 'server:x' is no number"),
+        ("server:nan", "is no number"),
+        ("server:0", "above 0"),
+        ("server:1,gamma,cv", "NAME=NUMBER"),
+        ("server:1,gamma,cv=1,cv=2", "each name once"),
+        ("offline,cv=2", "belong to the scenario server"),
+        ("concurrency:2.5", "whole number"),
+        ("server:5,batch=2.5", "whole number"),
+        ("server:5,wait_ms=2", "needs batch"),
+        ("server:5,batch=4,wait_ms=-1", "must not be negative"),
+        ("server:5,limit_ms=-1", "must not be negative"),
+        ("find_peak:20,limit_ms=5", "after the colon already"),
+    ],
+)
+def test_a_text_that_is_no_load_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(InvalidLoad, match=problem):
         parse_load(text)
 
 

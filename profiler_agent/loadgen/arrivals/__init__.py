@@ -10,9 +10,9 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from profiler_agent.errors import InvalidLoad
-from profiler_agent.loadgen.arrivals.base import Arrival
+from profiler_agent.loadgen.arrivals.base import Arrival, Parameter, Wish
 
-__all__ = ["Arrival", "check_parameters", "find_arrival", "find_arrivals"]
+__all__ = ["Arrival", "Parameter", "Wish", "check_parameters", "find_arrival", "find_arrivals"]
 
 
 @cache
@@ -48,9 +48,10 @@ def check_parameters(arrival: Arrival, given: Mapping[str, float]) -> dict[str, 
             listed = ", ".join(arrival.parameters) or "none"
             hint = f"did you mean {near[0]}?" if near else f"it has {listed}"
             raise InvalidLoad(f"the arrival pattern {arrival.name} has no parameter {name!r}; {hint}")
-        if not known.lowest <= value <= known.highest:
+        if not known.lowest <= value <= known.highest or (known.whole and value != int(value)):
+            whole = "a whole number " if known.whole else ""
+            limits = f"{whole}from {known.lowest:g} to {known.highest:g}"
             raise InvalidLoad(
-                f"{name} of the arrival pattern {arrival.name} ({known.meaning}) must be from {known.lowest:g} to "
-                f"{known.highest:g}, not {value:g}"
+                f"{name} of the arrival pattern {arrival.name} ({known.meaning}) must be {limits}, not {value:g}"
             )
     return {name: given.get(name, parameter.default) for name, parameter in arrival.parameters.items()}

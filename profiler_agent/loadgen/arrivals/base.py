@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler_agent.errors import InvalidLoad
+
 Seconds = NDArray[np.float64]
+
+LARGEST_RATE_PER_S = 200_000.0
+"""Beyond this the issuing thread of any host would be late with every request."""
+
+IMPOSSIBLE = f"from above 0 to {LARGEST_RATE_PER_S:,.0f} can"
+MOST_DRAWN = 50_000_000
+"""Arrivals before thinning; more would not fit into memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,18 @@ class Parameter:
     lowest: float
     highest: float
     meaning: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of a pattern: a rate, a span of time, all its parameters, chance; times only for a trace."""
+
+    rate_per_s: float
+    span_s: float
+    values: Mapping[str, float]
+    rng: np.random.Generator
+    trace_s: Sequence[float] = ()
 
 
 class Arrival(Protocol):
@@ -30,13 +51,22 @@ class Arrival(Protocol):
     @property
     def parameters(self) -> Mapping[str, Parameter]: ...
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
-        """Ascending arrival times in [0, span_s), at `rate_per_s` on average. All parameters are in `values`."""
+    def draw(self, wish: Wish) -> Seconds:
+        """Ascending arrival times in [0, span), at the rate on average unless the pattern says otherwise.
+
+        Equal wishes give equal times, so all chance comes from `wish.rng`.
+        """
 
 
 def uniform_count(rate_per_s: float, span_s: float) -> int:
-    """How many gaps to draw so that their sum is almost surely beyond the span; whoever draws still cuts."""
+    """How many gaps to draw so that their sum is almost surely beyond the span; whoever draws still cuts.
+
+    Raises:
+        InvalidLoad: too many to draw.
+    """
     mean = rate_per_s * span_s
+    if mean > MOST_DRAWN:
+        raise InvalidLoad(f"{rate_per_s:g} requests a second for {span_s:.4g} s are too many to draw")
     return int(mean + 8 * mean**0.5 + 16)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from profiler_agent.loadgen.arrivals.base import Parameter, Seconds
+from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, Wish
 
 
 class Constant:
@@ -15,9 +15,10 @@ class Constant:
     name = "constant"
     parameters: Mapping[str, Parameter] = {}
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
+    def draw(self, wish: Wish) -> Seconds:
         """See `Arrival.draw`."""
-        return np.arange(int(np.ceil(rate_per_s * span_s))) / rate_per_s
+        times: Seconds = np.arange(int(np.ceil(wish.rate_per_s * wish.span_s))) / wish.rate_per_s
+        return times[times < wish.span_s]
 
 
 ARRIVAL = Constant()

@@ -1,4 +1,4 @@
-"""A rate that swings like a day: rate x (1 + amplitude x sin(2 pi t / period)); thinned from the highest."""
+"""A rate that swings like a day: rate x (1 + amplitude x sin(2 pi t / period)); thinned from the highest rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, poisson, thinned
+from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, Wish, poisson, thinned
 
 
 class Diurnal:
@@ -18,12 +18,12 @@ class Diurnal:
         "periods": Parameter(1.0, 0.1, 1000.0, "swings within the run"),
     }
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
-        """See `Arrival.draw`."""
-        highest = 1.0 + values["amplitude"]
-        times = poisson(rate_per_s * highest, span_s, rng)
-        swing = 1.0 + values["amplitude"] * np.sin(2 * np.pi * values["periods"] * times / span_s)
-        return thinned(times, swing / highest, rng)
+    def draw(self, wish: Wish) -> Seconds:
+        """See `Arrival.draw`. The period is span / periods."""
+        highest = 1.0 + wish.values["amplitude"]
+        times = poisson(wish.rate_per_s * highest, wish.span_s, wish.rng)
+        swing = 1.0 + wish.values["amplitude"] * np.sin(2 * np.pi * wish.values["periods"] * times / wish.span_s)
+        return thinned(times, swing / highest, wish.rng)
 
 
 ARRIVAL = Diurnal()

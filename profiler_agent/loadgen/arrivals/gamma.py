@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, uniform_count
+from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, Wish, uniform_count
 
 
 class Gamma:
@@ -17,14 +17,14 @@ class Gamma:
         "cv": Parameter(2.0, 0.05, 20.0, "standard deviation of the gaps over their mean"),
     }
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
+    def draw(self, wish: Wish) -> Seconds:
         """See `Arrival.draw`. Shape 1 / cv^2, scale cv^2 / rate."""
-        shape = 1.0 / values["cv"] ** 2
+        shape = 1.0 / wish.values["cv"] ** 2
         times = np.empty(0)
-        while times.size == 0 or times[-1] < span_s:
-            gaps = rng.gamma(shape, 1.0 / (shape * rate_per_s), uniform_count(rate_per_s, span_s))
+        while times.size == 0 or times[-1] < wish.span_s:
+            gaps = wish.rng.gamma(shape, 1.0 / (shape * wish.rate_per_s), uniform_count(wish.rate_per_s, wish.span_s))
             times = np.concatenate([times, (times[-1] if times.size else 0.0) + np.cumsum(gaps)])
-        return times[times < span_s]
+        return times[times < wish.span_s]
 
 
 ARRIVAL = Gamma()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, poisson
+from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, Wish, poisson
 
 
 class Poisson:
@@ -15,9 +13,9 @@ class Poisson:
     name = "poisson"
     parameters: Mapping[str, Parameter] = {}
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
+    def draw(self, wish: Wish) -> Seconds:
         """See `Arrival.draw`."""
-        return poisson(rate_per_s, span_s, rng)
+        return poisson(wish.rate_per_s, wish.span_s, wish.rng)
 
 
 ARRIVAL = Poisson()

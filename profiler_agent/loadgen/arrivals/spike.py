@@ -6,7 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from profiler_agent.loadgen.arrivals.base import Parameter, Seconds, poisson, thinned
+from profiler_agent.errors import InvalidLoad
+from profiler_agent.loadgen.arrivals.base import (
+    IMPOSSIBLE,
+    LARGEST_RATE_PER_S,
+    Parameter,
+    Seconds,
+    Wish,
+    poisson,
+    thinned,
+)
 
 
 class Spike:
@@ -19,12 +28,19 @@ class Spike:
         "width": Parameter(0.1, 0.0, 1.0, "how long it is, as a share of the run"),
     }
 
-    def draw(self, rate_per_s: float, span_s: float, values: Mapping[str, float], rng: np.random.Generator) -> Seconds:
-        """See `Arrival.draw`. The rate outside the window is `rate_per_s`, so the mean is above it."""
-        times = poisson(rate_per_s * values["factor"], span_s, rng)
-        begin = values["at"] * span_s
-        inside = (times >= begin) & (times < begin + values["width"] * span_s)
-        return thinned(times, np.where(inside, 1.0, 1.0 / values["factor"]), rng)
+    def draw(self, wish: Wish) -> Seconds:
+        """See `Arrival.draw`. The rate outside the window is `rate_per_s`, so the mean is above it.
+
+        Raises:
+            InvalidLoad: the rate within is more than can be issued.
+        """
+        highest = wish.rate_per_s * wish.values["factor"]
+        if highest > LARGEST_RATE_PER_S:
+            raise InvalidLoad(f"a spike to {highest:,.0f} requests a second cannot be issued; {IMPOSSIBLE}")
+        times = poisson(highest, wish.span_s, wish.rng)
+        begin = wish.values["at"] * wish.span_s
+        inside = (times >= begin) & (times < begin + wish.values["width"] * wish.span_s)
+        return thinned(times, np.where(inside, 1.0, 1.0 / wish.values["factor"]), wish.rng)
 
 
 ARRIVAL = Spike()
