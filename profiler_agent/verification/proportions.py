@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from profiler_agent.verification._distributions import beta_quantile
+from profiler_agent.stats.distributions import binomial_cdf
 
 CONFIDENCE = 0.95
 
@@ -16,7 +16,7 @@ CONFIDENCE = 0.95
 def share_upper(count: int, rows: int, confidence: float = CONFIDENCE) -> float:
     """The largest share that `count` of `rows` is still compatible with: the exact bound of Clopper and Pearson.
 
-    C. J. Clopper, E. S. Pearson, Biometrika 26 (1934): the `confidence` quantile of Beta(count + 1, rows - count).
+    C. J. Clopper, E. S. Pearson, Biometrika 26 (1934): with it, so few are seen in 1 - confidence of all samples.
 
     Raises:
         ValueError: `count` is not between 0 and `rows`.
@@ -26,7 +26,14 @@ def share_upper(count: int, rows: int, confidence: float = CONFIDENCE) -> float:
         return 1.0
     if count == 0:
         return -math.expm1(math.log1p(-confidence) / rows)
-    return beta_quantile(confidence, count + 1, rows - count)
+    low, high = count / rows, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if binomial_cdf(count, rows, middle) > 1.0 - confidence:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def paired_difference_upper(lost: int, gained: int, rows: int, confidence: float = CONFIDENCE) -> float:

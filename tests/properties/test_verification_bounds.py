@@ -8,29 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import special, stats
+from scipy import stats
 
 from profiler_agent.verification import accuracy_loss, speed_up
-from profiler_agent.verification._distributions import beta_quantile, incomplete_beta, student_t_quantile
 from profiler_agent.verification.proportions import paired_difference_upper, rows_needed, share_upper
 
-SHAPES = st.floats(0.5, 5000.0)
 MEDIANS = st.lists(st.floats(0.01, 100.0), min_size=2, max_size=9)
-
-
-@given(SHAPES, SHAPES, st.floats(0.0, 1.0))
-def test_the_incomplete_beta_function_is_scipys(a: float, b: float, x: float) -> None:
-    assert incomplete_beta(a, b, x) == pytest.approx(special.betainc(a, b, x), abs=1e-9)
-
-
-@given(SHAPES, SHAPES, st.floats(0.01, 0.99))
-def test_the_beta_quantile_is_scipys(a: float, b: float, probability: float) -> None:
-    assert beta_quantile(probability, a, b) == pytest.approx(stats.beta.ppf(probability, a, b), abs=1e-7)
-
-
-@given(st.floats(0.51, 0.999), st.integers(1, 200))
-def test_students_quantile_is_scipys(probability: float, degrees: int) -> None:
-    assert student_t_quantile(probability, degrees) == pytest.approx(stats.t.ppf(probability, degrees), rel=1e-8)
 
 
 @given(st.integers(1, 3000), st.data())
