@@ -21,7 +21,7 @@ from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profiling_rows import job_of, job_values, spec_json
 from search_service.storage.profiling_tables import LEASED, PENDING, agents, job_needs, jobs, leases
 from search_service.storage.rows import as_json
-from search_service.storage.session import Session
+from search_service.storage.session import Row, Session
 from search_service.storage.tables import models
 
 _WINDOWS = (32, 256, 2048)
@@ -40,8 +40,10 @@ _WAITING_NEEDS = sa.select(job_needs.c.number, job_needs.c.words).where(
 _AGENT_LOCKED = (
     sa.select(agents.c.capacity, agents.c.draining).where(agents.c.id == sa.bindparam("agent_id")).with_for_update()
 )
-_AGENT = sa.select(agents.c.capacity, agents.c.draining).where(agents.c.id == sa.bindparam("agent_id"))
 _HELD = sa.select(sa.func.count()).select_from(jobs).where(LEASED, jobs.c.agent_id == sa.bindparam("agent_id"))
+_FREE_AGENT = sa.select(agents.c.id).where(
+    agents.c.id == sa.bindparam("agent_id"), sa.not_(agents.c.draining), agents.c.capacity > _HELD.scalar_subquery()
+)
 _CANDIDATES = (
     sa.select(jobs.c.id, jobs.c.priority, jobs.c.number)
     .where(PENDING, jobs.c.needs_number.in_(sa.bindparam("needs", expanding=True)))
@@ -108,16 +110,16 @@ class SqlJobs:
         offers = offers_of(agent)
         needs = [row.number for row in self._session.rows(_WAITING_NEEDS) if _words(row.words) <= offers]
         # Looked at without a lock first: an agent that is busy, or draining, polls for nothing.
-        if not needs or not self._may_take(agent.id, locked=False) or not self._may_take(agent.id, locked=True):
+        if not needs or not self._session.rows(_FREE_AGENT, {"agent_id": agent.id}) or not self._may_take(agent.id):
             return None
         for most in _WINDOWS:
             candidates = [
                 Candidate(job_id=row.id, priority=row.priority, number=row.number)
                 for row in self._session.rows(_CANDIDATES, {"needs": needs, "most": most})
             ]
-            job = self._lock_first([candidate.job_id for candidate in in_order(candidates)])
-            if job is not None:
-                return self._lease(job, agent.id, now, lease_duration)
+            row = self._lock_first([candidate.job_id for candidate in in_order(candidates)])
+            if row is not None:
+                return self._lease(row, agent.id, now, lease_duration)
             if len(candidates) < most:
                 return None
         return None
@@ -148,27 +150,30 @@ class SqlJobs:
             number = self._session.rows(_NEEDS, {"digest": values["digest"]})[0].number
         return int(number)
 
-    def _may_take(self, agent_id: str, *, locked: bool) -> bool:
+    def _may_take(self, agent_id: str) -> bool:
+        """Whether the agent, locked from now on, may hold one job more.
+
+        The jobs are counted after the lock, in a statement of their own, which sees what was committed until then.
+        """
         key = {"agent_id": agent_id}
-        stored = self._session.lock_rows(_AGENT_LOCKED, key) if locked else self._session.rows(_AGENT, key)
+        stored = self._session.lock_rows(_AGENT_LOCKED, key)
         if not stored or stored[0].draining:
             return False
         return bool(self._session.rows(_HELD, key)[0][0] < stored[0].capacity)
 
-    def _lock_first(self, job_ids: Sequence[str]) -> Job | None:
+    def _lock_first(self, job_ids: Sequence[str]) -> Row | None:
         """The first of these jobs that is pending and that no other transaction holds, locked."""
         if not job_ids:
             return None
         place = sa.case({job_id: place for place, job_id in enumerate(job_ids)}, value=jobs.c.id)
         query = sa.select(jobs).where(PENDING, jobs.c.id.in_(job_ids)).order_by(place).limit(1)
         found = self._session.lock_rows(query.with_for_update(skip_locked=True))
-        return job_of(found[0]) if found else None
+        return found[0] if found else None
 
-    def _lease(self, job: Job, agent_id: str, now: datetime, duration: timedelta) -> Job:
-        number = self._session.rows(sa.select(jobs.c.number).where(jobs.c.id == job.id))[0].number
-        values = {"job_number": number, "agent_id": agent_id, "attempt": job.attempt + 1, "leased_at": now}
+    def _lease(self, row: Row, agent_id: str, now: datetime, duration: timedelta) -> Job:
+        values = {"job_number": row.number, "agent_id": agent_id, "attempt": row.attempt + 1, "leased_at": now}
         token = self._session.lock_rows(_NEW_LEASE, values)[0].token
-        leased = transitions.lease(job, agent_id=agent_id, fencing_token=token, now=now, duration=duration)
+        leased = transitions.lease(job_of(row), agent_id=agent_id, fencing_token=token, now=now, duration=duration)
         self.replace(leased)
         return leased
 
