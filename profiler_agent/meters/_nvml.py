@@ -1,4 +1,4 @@
-"""One NVIDIA GPU through NVML (package nvidia-ml-py), imported when a GPU is first asked for.
+"""One NVIDIA GPU through NVML (package nvidia-ml-py).
 
 `Gpu` is what the meters need of it; tests replay recorded values through the same names.
 """
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from profiler_agent.host.nvml import NvmlError, load_nvml, text_of
 
-class NvmlError(Exception):
-    """NVML, or one function of it, is not to be had; the message says why."""
+__all__ = ["Gpu", "GpuProcess", "NvmlError", "Open", "open_gpu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +60,13 @@ def open_gpu(device: str) -> Gpu:
     Raises:
         NvmlError: no package, no driver, or no such GPU.
     """
-    nvml = _load()
+    nvml = load_nvml()
     entry = _visible(device, os.environ)
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(int(entry)) if entry.isdecimal() else _by_uuid(nvml, entry)
-        return _NvmlGpu(nvml, handle, _text(nvml.nvmlDeviceGetName(handle)))
+        return _NvmlGpu(nvml, handle, text_of(nvml.nvmlDeviceGetName(handle)))
     except nvml.NVMLError as error:
         raise NvmlError(f"NVML has no GPU {entry!r} for the device {device}: {error}") from None
-
-
-def _load() -> Any:
-    try:
-        import pynvml  # noqa: PLC0415 - only hosts with a GPU need it
-    except ImportError:
-        raise NvmlError("the package nvidia-ml-py is missing: pip install 'msearch[agent]'") from None
-    try:
-        pynvml.nvmlInit()  # counts; more than once is allowed
-    except pynvml.NVMLError as error:
-        raise NvmlError(f"NVML cannot be used: {error}") from None
-    return pynvml
 
 
 def _visible(device: str, variables: Mapping[str, str]) -> str:
@@ -99,10 +87,6 @@ def _by_uuid(nvml: Any, uuid: str) -> Any:
     handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
     # A MIG slice has no counters of its own.
     return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle) if uuid.startswith("MIG-") else handle
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""What the host can do at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from profiler_agent.host import Peaks, calibrate_peaks
+
+
+def test_the_roofline_is_the_lower_of_two_limits() -> None:
+    peaks = Peaks(gflop_per_s=100.0, gb_per_s=10.0, threads=1)
+    assert peaks.attainable_gflop_per_s(0.5) == 5.0
+    assert peaks.attainable_gflop_per_s(10.0) == 100.0
+    assert peaks.attainable_gflop_per_s(1_000.0) == 100.0
+
+
+def test_peaks_are_measured_within_reason() -> None:
+    peaks = calibrate_peaks(threads=1, seconds=0.05)
+    # Between a slow emulator and a large server: units that are off by a thousand fall outside.
+    assert 0.1 < peaks.gflop_per_s < 10_000
+    assert 0.1 < peaks.gb_per_s < 1_000
+    assert peaks.threads == 1
+
+
+def test_calibration_ends_with_its_time() -> None:
+    """On a clock that only moves when it is looked at, tries are counted, not timed."""
+    moments = iter(range(0, 10**12, 100_000_000))
+    calls = []
+
+    def clock() -> int:
+        calls.append(1)
+        return next(moments)
+
+    calibrate_peaks(threads=1, seconds=1.0, clock=clock)
+    # Half a second for each of two measurements: the end, then two looks a try of 0.1 s.
+    assert len(calls) <= 2 * (1 + 2 * 3)
+
+
+def test_peaks_need_a_thread() -> None:
+    with pytest.raises(ValueError, match="at least one thread"):
+        calibrate_peaks(threads=0)
