@@ -29,7 +29,8 @@ _LONGEST_PROGRAM = 256 << 20
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _DOTTED = re.compile(r"[\w.]*", re.ASCII)
-_FREE = frozenset({"as_string", "as_strings", "torch_version"})  # values that torch only ever quotes or compares
+_FREE = frozenset({"torch_version"})  # never looked at
+_QUOTED = re.compile(r'[^"\\\x00-\x1f\x7f-\x9f]*')  # strings that generated code, also C++, puts between quotes
 
 _ATEN = re.compile(
     r"torch\.ops\.(aten|prims|quantized_decomposed)\.((?!__)\w+|__(?:and|or|xor|lshift|rshift)__)"
@@ -149,6 +150,10 @@ def _check_words(value: Any, field: str) -> None:
 
 def _check_word(word: str, field: str) -> None:
     if field in _FREE:
+        return
+    if field in ("as_string", "as_strings"):
+        if not _QUOTED.fullmatch(word):
+            raise RefusedFormat(f"the program passes the text {word[:80]!r}, with characters that code gives a meaning")
         return
     if field in ("target", "as_operator"):
         _check_operator(word)

@@ -73,11 +73,6 @@ def list_devices() -> tuple[str, ...]:
     return ("cpu", *(f"cuda:{index}" for index in range(count)))
 
 
-def device_fingerprint(device: str) -> str:
-    """Name and compute capability of a GPU."""
-    return f"{torch.cuda.get_device_name(device)} {torch.cuda.get_device_capability(device)}"
-
-
 def load_program(request: CompileRequest) -> Program:
     """Reads the artifact without running code of its author (see `_torch_archives`).
 
