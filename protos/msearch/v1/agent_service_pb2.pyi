@@ -159,7 +159,7 @@ class AcquireJobResponse(_message.Message):
     SAMPLE_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     drain: _builtins.bool
-    """The agent is to drain: finish what it has and stop."""
+    """The agent is drained: it gets no job until that is undone, and may go on asking."""
     @_builtins.property
     def lease(self) -> Global___Lease:
         """The lease; unset if there is no job."""

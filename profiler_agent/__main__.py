@@ -1,0 +1,233 @@
+"""The program: `msearch-agent [run] --server HOST:PORT`, `msearch-agent probe`, `msearch-agent version`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import structlog
+import typer
+
+from profiler_agent import wire
+from profiler_agent.agent import Agent, Facts
+from profiler_agent.artifacts import ArtifactCache
+from profiler_agent.backends import find_backends
+from profiler_agent.backends.base import Probe
+from profiler_agent.connection import Connection, describe
+from profiler_agent.executor import Executor
+from profiler_agent.host import fingerprint, host_class
+from profiler_agent.isolation import probe_isolation
+from profiler_agent.logs import configure_logs
+from profiler_agent.settings import Settings, SettingsError, TlsFiles, read_settings
+
+COMMANDS = ("run", "probe", "version")
+
+_log = structlog.get_logger()
+
+app = typer.Typer(
+    name="msearch-agent",
+    help="The profiler agent of msearch: measures models on this host for a search service.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def run(  # noqa: PLR0917 - options, not arguments
+    server: Annotated[str | None, typer.Option(help="host:port of the service; default: MSEARCH_SERVER.")] = None,
+    name: Annotated[str | None, typer.Option(help="Unique name; default: the host's name.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="KEY=VALUE for placement; repeat for several.")] = None,
+    capacity: Annotated[int, typer.Option(min=1, help="Jobs side by side; runs never share a device.")] = 1,
+    data_dir: Annotated[Path | None, typer.Option(help="Caches and job folders (~/.cache/msearch-agent).")] = None,
+    token: Annotated[str | None, typer.Option(help="Bearer token; better MSEARCH_TOKEN or --token-file.")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Connect with TLS; implied by the files below.")] = False,
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM of the authority that signed the service.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM of this agent's certificate, for mutual TLS.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM of its key.")] = None,
+    insecure_token: Annotated[
+        bool, typer.Option("--insecure-token", help="Send the token without TLS beyond loopback.")
+    ] = False,
+    price_table: Annotated[Path | None, typer.Option(help="Price and carbon table (TOML) of your own.")] = None,
+    artifact_root: Annotated[
+        Path | None, typer.Option(help="Folder below which file:// artifacts may be read.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End after one job.")] = False,
+    idle_exit: Annotated[float, typer.Option(help="End after so many seconds without a job; 0 never.")] = 0.0,
+    release_on_stop: Annotated[
+        bool, typer.Option("--release-on-stop", help="Give a running job back on SIGTERM instead of finishing it.")
+    ] = False,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Write the agent's id into this file once it is registered.")
+    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="console or json.")] = None,
+) -> None:
+    """Take jobs until SIGTERM or Ctrl-C, which lets the running one finish; a second one gives it back."""
+    with _explained():
+        settings = read_settings(
+            server=server,
+            name=name,
+            labels=label or (),
+            capacity=capacity,
+            data_dir=data_dir,
+            token=token,
+            token_file=token_file,
+            tls=tls,
+            tls_files=TlsFiles(authority=tls_ca, certificate=tls_cert, key=tls_key),
+            price_table=price_table,
+            artifact_root=artifact_root,
+            once=once,
+            idle_exit_s=idle_exit,
+            release_on_stop=release_on_stop,
+            log_format=log_format,
+        )
+        configure_logs(settings.log_format)
+        _serve(settings, ready_file, insecure_token=insecure_token)
+
+
+@app.command()
+def probe(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Say what this host is and which backends it offers, and why it lacks others."""
+    host, backends = _describe_host(), _probe_backends()
+    if as_json:
+        found = {
+            name: {
+                "available": one.available,
+                "detail": one.detail,
+                "version": one.version,
+                "devices": list(one.devices),
+                "precisions": [precision.value for precision in one.precisions],
+            }
+            for name, one in backends.items()
+        }
+        typer.echo(json.dumps({"host_class": host_class(host), "host": host, "backends": found}, indent=2))
+        return
+    typer.echo(f"host class {host_class(host)}")
+    for name, one in backends.items():
+        offers = f"{', '.join(one.devices)}: {', '.join(one.precisions)}" if one.available else one.detail
+        mark = "yes" if one.available else "no "
+        typer.echo(f"  {mark} {name:<12} {one.version:<12} {offers}".rstrip())
+    for name, status in host["isolation"].items():
+        typer.echo(f"  isolation of {name}: {status}")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(_version())
+
+
+def main() -> None:
+    """Entry point of the script `msearch-agent`. Without a command it runs."""
+    words = sys.argv[1:]
+    if words and words[0] not in COMMANDS and words[0] not in ("--help", "-h"):
+        words = ["run", *words]
+    app(words, prog_name="msearch-agent")
+
+
+def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool) -> None:
+    host, backends = _describe_host(), _probe_backends()
+    described, class_of_host = json.dumps(host, sort_keys=True), host_class(host)
+    facts = Facts(
+        description=wire.write_agent(
+            name=settings.name,
+            host_class=class_of_host,
+            host_json=described,
+            backends=backends,
+            labels=settings.labels,
+            capacity=settings.capacity,
+            version=_version(),
+        ),
+        host_class=class_of_host,
+        host_json=described,
+    )
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    executor = Executor(
+        cache=ArtifactCache(settings.artifacts, settings.cache_bytes),
+        compiled=settings.compiled,
+        work=settings.work / settings.name.replace("/", "-"),
+        host_class=class_of_host,
+        price_table=settings.price_table,
+        external_root=settings.artifact_root,
+    )
+    executor.clear()
+    connection = Connection(settings, insecure_token=insecure_token)
+    agent = Agent(
+        connection,
+        executor,
+        facts,
+        capacity=settings.capacity,
+        once=settings.once,
+        idle_exit_s=settings.idle_exit_s,
+        release_on_stop=settings.release_on_stop,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: agent.stop())
+    _log.info(
+        "agent_started",
+        server=settings.server,
+        name=settings.name,
+        pid=os.getpid(),
+        backends=[name for name, one in backends.items() if one.available],
+    )
+    try:
+        if agent.register():
+            if ready_file is not None:
+                _write_atomically(ready_file, agent.id)
+            agent.run()
+    finally:
+        connection.close()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+
+
+def _describe_host() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        return {**fingerprint(), "isolation": probe_isolation(Path(folder))}
+
+
+def _probe_backends() -> dict[str, Probe]:
+    return {name: backend.probe() for name, backend in find_backends().items()}
+
+
+def _version() -> str:
+    try:
+        return installed_version("msearch")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_text(f"{text}\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Ends with a message instead of a traceback for what the user can put right."""
+    try:
+        yield
+    except (SettingsError, OSError) as error:
+        typer.echo(f"msearch-agent: {error}", err=True)
+        sys.exit(1)
+    except grpc.RpcError as error:
+        typer.echo(f"msearch-agent: the service refused this agent: {describe(error)}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

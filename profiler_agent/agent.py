@@ -1,0 +1,252 @@
+"""The agent: registers, takes jobs under a lease, measures, reports. Pulls only; nothing connects to it.
+
+It may vanish at any time: what it held is leased to another once the lease has run out, and what it reports after that
+is refused. So nothing here is written down before the service has it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+
+from msearch.v1 import agent_service_pb2 as agents
+from msearch.v1 import profiles_pb2
+from profiler_agent import wire
+from profiler_agent.connection import Backoff, Connection, describe, is_transient, lease_is_lost, reason_of
+from profiler_agent.errors import Cancelled, JobError
+from profiler_agent.executor import MODEL, SAMPLE, Executor
+from profiler_agent.leases import LeaseKeeper
+from profiler_agent.work import Failure, Lease, Profile
+
+WAIT_S = 10.0
+"""How long the service may hold an AcquireJob that finds nothing."""
+
+FETCH_TIMEOUT_S = 600.0
+REREGISTER = frozenset({"AGENT_NOT_FOUND", "PERMISSION_DENIED"})
+"""Reasons after which the agent registers again: the service forgot it, or its token changed."""
+
+_PARTS = {MODEL: agents.FetchForJobRequest.PART_MODEL, SAMPLE: agents.FetchForJobRequest.PART_SAMPLE}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the agent tells of itself. `description` is the message of RegisterAgent."""
+
+    description: profiles_pb2.Agent
+    host_class: str
+    host_json: str
+
+
+class Agent:
+    """Works in `capacity` threads until told to stop.
+
+    `once`: ends after one job. `idle_exit_s`: ends after so long without one; 0 never. `release_on_stop`: gives running
+    jobs back when stopped, instead of finishing them.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        executor: Executor,
+        facts: Facts,
+        *,
+        capacity: int = 1,
+        once: bool = False,
+        idle_exit_s: float = 0.0,
+        release_on_stop: bool = False,
+    ) -> None:
+        self._connection = connection
+        self._executor = executor
+        self._facts = facts
+        self._capacity = capacity
+        self._once = once
+        self._idle_exit_s = idle_exit_s
+        self._release_on_stop = release_on_stop
+        self._stopping = threading.Event()
+        self._registering = threading.Lock()
+        self._held: dict[str, threading.Event] = {}
+        self._releasing = False
+        self._waiting: set[Any] = set()
+        self._poll_s = 1.0
+        self.id = ""
+
+    def register(self) -> str:
+        """Registers, however long the service takes to answer; gives the agent's id, "" if it was told to stop.
+
+        Raises:
+            grpc.RpcError: the service refuses for good.
+        """
+        backoff = Backoff(self._stopping)
+        while not self._stopping.is_set():
+            try:
+                answer = self._connection.call(
+                    self._connection.stub.RegisterAgent, agents.RegisterAgentRequest(agent=self._facts.description)
+                )
+            except grpc.RpcError as error:
+                if not is_transient(error):
+                    raise
+                _log.warning("service_not_reached", error=describe(error))
+                backoff.wait()
+                continue
+            self.id = answer.agent.id
+            self._poll_s = answer.poll_interval.ToNanoseconds() / 1e9 or self._poll_s
+            _log.info("agent_registered", agent_id=self.id, host_class=self._facts.host_class)
+            return self.id
+        return ""
+
+    def run(self) -> None:
+        """Works until `stop`, or until there is nothing more to do. The agent is registered."""
+        threads = [
+            threading.Thread(target=self._work, name=f"msearch-job-{number}", daemon=True)
+            for number in range(self._capacity)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        _log.info("agent_stopped", agent_id=self.id)
+
+    def stop(self) -> None:
+        """Takes no more jobs and ends when those it has are finished. Called again, or with `release_on_stop`: gives
+        them back at once.
+        """
+        again = self._stopping.is_set()
+        self._stopping.set()
+        for call in list(self._waiting):
+            call.cancel()
+        if again or self._release_on_stop:
+            self._releasing = True
+            for held in list(self._held.values()):
+                held.set()
+
+    def _work(self) -> None:
+        backoff = Backoff(self._stopping)
+        idle_since = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                got = self._acquire()
+            except grpc.RpcError as error:
+                if self._stopping.is_set():
+                    return
+                if reason_of(error) in REREGISTER:
+                    self._register_again()
+                else:
+                    _log.warning("job_not_acquired", error=describe(error))
+                backoff.wait()
+                continue
+            backoff.reset()
+            if got.HasField("lease"):
+                self._execute(got)
+                idle_since = time.monotonic()
+                if self._once:
+                    self.stop()
+            elif self._idle_exit_s and time.monotonic() - idle_since >= self._idle_exit_s:
+                self.stop()
+            else:
+                self._stopping.wait(self._poll_s)
+
+    def _acquire(self) -> Any:
+        wait_s = min(WAIT_S, self._idle_exit_s) if self._idle_exit_s else WAIT_S
+        request = agents.AcquireJobRequest(agent_id=self.id, wait=wire.duration(wait_s))
+        call = self._connection.begin(self._connection.stub.AcquireJob, request, timeout_s=wait_s + 15.0)
+        self._waiting.add(call)
+        try:
+            if self._stopping.is_set():
+                call.cancel()
+            return call.result()
+        except grpc.FutureCancelledError:
+            return agents.AcquireJobResponse()
+        finally:
+            self._waiting.discard(call)
+
+    def _register_again(self) -> None:
+        with self._registering:
+            try:
+                self.register()
+            except grpc.RpcError as error:
+                _log.error("agent_refused", error=describe(error))
+
+    def _execute(self, got: Any) -> None:
+        lease = wire.read_lease(got.lease)
+        log = _log.bind(job_id=lease.job_id, attempt=lease.attempt)
+        log.info("job_acquired", model=got.job.model_name)
+        stop = threading.Event()
+        self._held[lease.job_id] = stop
+        if self._releasing:
+            stop.set()
+        try:
+            with LeaseKeeper(self._connection, lease, stop) as keeper:
+                outcome = self._measure(got, lease, keeper, stop)
+                if keeper.lost:
+                    log.warning("job_dropped")
+                else:
+                    self._end(lease, keeper, outcome)
+        finally:
+            del self._held[lease.job_id]
+
+    def _end(self, lease: Lease, keeper: LeaseKeeper, outcome: tuple[Profile, ...] | Failure | None) -> None:
+        """Tells the service how the job ended: released, failed, or completed."""
+        stub, log = self._connection.stub, _log.bind(job_id=lease.job_id, attempt=lease.attempt)
+        if outcome is None:
+            self._report(lease, keeper, stub.ReleaseJob, agents.ReleaseJobRequest())
+            log.info("job_released")
+        elif isinstance(outcome, Failure):
+            failed = agents.FailJobRequest(failure=wire.write_failure(outcome), retry=outcome.retry)
+            self._report(lease, keeper, stub.FailJob, failed)
+            log.warning("job_failed", code=outcome.code, message=outcome.message)
+        else:
+            host = {"host_class": self._facts.host_class, "host_json": self._facts.host_json}
+            profiles = [wire.write_profile(profile, **host) for profile in outcome]
+            self._report(lease, keeper, stub.CompleteJob, agents.CompleteJobRequest(profiles=profiles))
+            log.info("job_completed", profiles=len(profiles))
+
+    def _measure(
+        self, got: Any, lease: Lease, keeper: LeaseKeeper, stop: threading.Event
+    ) -> tuple[Profile, ...] | Failure | None:
+        """The profiles, or why there are none; None where the job is to be given back."""
+
+        def fetch(part: str) -> Iterable[bytes]:
+            request = agents.FetchForJobRequest(lease=wire.write_lease(lease), part=_PARTS[part])
+            for message in self._connection.call(self._connection.stub.FetchForJob, request, timeout_s=FETCH_TIMEOUT_S):
+                yield message.chunk
+
+        try:
+            return self._executor.run(wire.read_assignment(got), fetch, stop, keeper.report)
+        except Cancelled as error:
+            if self._releasing and not keeper.cancelled:
+                return None
+            return Failure(code=error.code, message=error.message)
+        except JobError as error:
+            return Failure(code=error.code, message=error.message, retry=error.retry)
+        except grpc.RpcError as error:
+            if lease_is_lost(error):
+                keeper.lose()
+            return Failure(code="internal", message=f"the service did not answer: {describe(error)}", retry=True)
+        except Exception as error:  # noqa: BLE001 - the last place where it can be told
+            # A defect, or a full disk: the job may do better elsewhere, and the agent goes on.
+            _log.exception("job_broke", job_id=lease.job_id)
+            return Failure(code="internal", message=f"{type(error).__name__}: {error}", retry=True)
+
+    def _report(self, lease: Lease, keeper: LeaseKeeper, method: Any, request: Any) -> None:
+        """Reports until the service has answered, or the lease is lost. Safe to repeat: it counts once an attempt."""
+        request.lease.CopyFrom(wire.write_lease(lease))
+        backoff = Backoff(threading.Event())
+        while not keeper.lost:
+            try:
+                self._connection.call(method, request)
+                return
+            except grpc.RpcError as error:
+                if lease_is_lost(error):
+                    keeper.lose()
+                elif not is_transient(error):
+                    _log.error("report_refused", job_id=lease.job_id, error=describe(error))
+                    return
+            backoff.wait()
