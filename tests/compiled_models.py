@@ -6,6 +6,8 @@ An MLP, a small CNN and a transformer encoder, all with a free batch; and broken
 from __future__ import annotations
 
 import hashlib
+import pickle
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -232,3 +235,84 @@ def reference(name: str, feed: Mapping[str, NDArray[Any]]) -> NDArray[np.float32
     session = onnxruntime.InferenceSession(EXAMPLES[name].onnx(), options, providers=["CPUExecutionProvider"])
     output: NDArray[np.float32] = session.run(["logits"], dict(feed))[0]
     return output
+
+
+def write_unknown_operator(folder: Path, format: str) -> Path:
+    """A model with an operator that nobody has."""
+    path = folder / f"frobnicate.{'onnx' if format == 'onnx' else 'pt2'}"
+    if format == "onnx":
+        value = helper.make_tensor_value_info
+        graph = helper.make_graph(
+            [helper.make_node("Frobnicate", ["x"], ["y"])],
+            "graph",
+            [value("x", TensorProto.FLOAT, ["batch", 2])],
+            [value("y", TensorProto.FLOAT, ["batch", 2])],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+        path.write_bytes(model.SerializeToString())
+    else:
+        rewrite_program(write_logarithm(folder, format), path, {"torch.ops.aten.log.default": "torch.ops.x.frobnicate"})
+    return path
+
+
+def write_logarithm(folder: Path, format: str) -> Path:
+    """A model that gives log(x): NaN for what is negative."""
+    path = folder / f"log.{'onnx' if format == 'onnx' else 'pt2'}"
+    if format == "onnx":
+        g = Graph()
+        g.add("Log", "x", output="y")
+        path.write_bytes(g.model({"x": ("float32", ["batch", 2])}, {"y": ["batch", 2]}))
+    else:
+        import torch
+
+        class Logarithm(torch.nn.Module):
+            def forward(self, x: Any) -> Any:
+                return {"y": x.log()}
+
+        save_program(Logarithm(), {"x": np.ones((2, 2), np.float32)}, path)
+    return path
+
+
+def write_fixed(folder: Path, format: str, batch: int) -> Path:
+    """The MLP with a fixed batch."""
+    path = folder / f"fixed{batch}.{'onnx' if format == 'onnx' else 'pt2'}"
+    if format == "onnx":
+        path.write_bytes(mlp_onnx(batch))
+    else:
+        import torch
+
+        x = torch.from_numpy(EXAMPLES["mlp"].feed(batch)["x"])
+        torch.export.save(torch.export.export(_torch_modules()["mlp"].eval(), (x,)), path)
+    return path
+
+
+def rewrite_program(source: Path, target: Path, replacements: Mapping[str, str]) -> None:
+    """Copies an export archive with texts in its program replaced."""
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w") as copy:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name.endswith("models/model.json"):
+                text = content.decode()
+                for old, new in replacements.items():
+                    assert old in text
+                    text = text.replace(old, new)
+                content = text.encode()
+            copy.writestr(name, content)
+
+
+class Bomb:
+    """Fails the test if it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        return (pytest.fail, ("it was unpickled",))
+
+
+def damaged(content: bytes, kind: str) -> bytes:
+    """No sound model of any format."""
+    return {
+        "empty": b"",
+        "noise": np.random.default_rng(1).bytes(2000),
+        "truncated": content[: len(content) * 2 // 3],
+        "pickle": pickle.dumps(Bomb()),
+        "text": b"not a model but a sentence\n",
+    }[kind]
