@@ -85,7 +85,7 @@ def check_metric(name: str, path: str = "metric") -> MeasuredQuantity:
     known = QUANTITIES.get(name)
     if known is not None:
         return known
-    near = get_close_matches(name, QUANTITIES, n=3, cutoff=0.6)
+    near = get_close_matches(name.lower(), QUANTITIES, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(QUANTITIES)}"
     problem = f"no measured quantity is called {name!r}; {hint}"
     raise InvalidArgument(f"{path}: {problem}", Reason.UNKNOWN_METRIC, [(path, problem)])
