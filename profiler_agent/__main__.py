@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
@@ -21,16 +22,19 @@ import typer
 from profiler_agent import wire
 from profiler_agent.agent import Agent, Facts
 from profiler_agent.artifacts import ArtifactCache
-from profiler_agent.backends import find_backends
 from profiler_agent.backends.base import Probe
 from profiler_agent.connection import Connection, describe
+from profiler_agent.errors import JobError
 from profiler_agent.executor import Executor
 from profiler_agent.host import fingerprint, host_class
-from profiler_agent.isolation import probe_isolation
+from profiler_agent.isolation import ChildLimits, probe_isolation, run_child
 from profiler_agent.logs import configure_logs
+from profiler_agent.measuring.messages import load
 from profiler_agent.settings import Settings, SettingsError, TlsFiles, read_settings
 
 COMMANDS = ("run", "probe", "version")
+PROBE = "profiler_agent.measuring.tasks:probe_backends"
+PROBE_DEADLINE_S = 120.0
 
 _log = structlog.get_logger()
 
@@ -200,7 +204,11 @@ def _describe_host() -> dict[str, Any]:
 
 
 def _probe_backends() -> dict[str, Probe]:
-    return {name: backend.probe() for name, backend in find_backends().items()}
+    """In a child: importing every runtime here would cost half a gigabyte for as long as the agent lives."""
+    with tempfile.TemporaryDirectory() as folder:
+        limits = ChildLimits(workspace=Path(folder), deadline_s=PROBE_DEADLINE_S)
+        found = run_child(PROBE, {}, limits=limits, cancelled=threading.Event())
+    return {name: load(Probe, one) for name, one in found.items()}
 
 
 def _version() -> str:
@@ -221,7 +229,7 @@ def _explained() -> Iterator[None]:
     """Ends with a message instead of a traceback for what the user can put right."""
     try:
         yield
-    except (SettingsError, OSError) as error:
+    except (SettingsError, JobError, OSError) as error:
         typer.echo(f"msearch-agent: {error}", err=True)
         sys.exit(1)
     except grpc.RpcError as error:

@@ -37,6 +37,11 @@ REFERENCES = {"onnx": ("onnxruntime", "openvino"), "torch_export": ("torch",)}
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "openvino", "nncf", "torch", "torchao", "tensorrt", "msearch")
 
 
+def probe_backends(argument: Any, context: Context) -> Any:  # noqa: ARG001 - the signature of tasks
+    """Probes every backend: what is found is remembered by the agent, what was imported for it is not."""
+    return {name: messages.dump(backend.probe()) for name, backend in find_backends().items()}
+
+
 def make_inputs(argument: Any, context: Context) -> Any:
     """Prepares the rows, runs the reference on them, and counts what the artifact holds."""
     order = messages.load(InputsOrder, argument)
