@@ -77,9 +77,12 @@ class RemoteBackend:
             CompileFailed: the server has no such model.
         """
         variant = request.variant
-        if variant.precision is not Precision.FP32 or variant.mode or variant.device not in ("", "remote"):
+        own = [variant.mode, variant.device if variant.device != "remote" else ""]
+        own += [variant.precision] if variant.precision is not Precision.FP32 else []
+        if any(own):
             raise BackendUnavailable(
-                "a remote server decides on precision, mode and device itself: ask for fp32 and name no other"
+                f"a remote server cannot be told {', '.join(filter(None, own))}: it decides on precision, mode and"
+                " device itself; ask for fp32 and name no other"
             )
         target = check_target(request.remote_target)
         start = time.perf_counter_ns()

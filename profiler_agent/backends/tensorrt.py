@@ -18,6 +18,7 @@ from profiler_agent.work import Precision
 
 _PRECISIONS = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8_STATIC)
 _BF16_FROM = (8, 0)
+_GPU_NEEDED = "it takes an NVIDIA GPU and the driver to be installed, and in a container the GPU to be passed in"
 
 
 def build_engine(path: Path, *, batch_size: int = 1, messages: Messages | None = None) -> bytes:
@@ -47,7 +48,7 @@ class TensorRtBackend:
         try:
             devices = cuda_devices()
         except NoCudaDevice as error:
-            detail = f"{library} can build engines here but cannot run them: {error}"
+            detail = f"{library} can build engines here but cannot run them: {error}; {_GPU_NEEDED}"
             return Probe(available=False, detail=detail, version=version)
         if reason := _torch_cannot_use_it():
             detail = f"{library} can build engines here but cannot run them: {reason}"
