@@ -6,7 +6,6 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +100,8 @@ def read_prices(path: Path | None) -> Prices:
     """The user's table, or the shipped one. Raises Unpriced if it cannot be read."""
     chosen = SHIPPED if path is None else path
     try:
-        return _parse(chosen, chosen.stat().st_mtime_ns)
+        return Prices(chosen, tomllib.loads(chosen.read_text(encoding="utf-8")))
     except OSError as error:
         raise Unpriced(f"cannot read the price table {chosen}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Unpriced(f"the price table {chosen} is not TOML: {error}") from None
-
-
-@lru_cache(maxsize=4)
-def _parse(path: Path, _changed_ns: int) -> Prices:
-    return Prices(path, tomllib.loads(path.read_text(encoding="utf-8")))

@@ -45,10 +45,10 @@ def cpu_seconds(root: Path, pid: int) -> float:
     path = f"proc/{pid}/stat"
     # The command's name, in parentheses, may hold blanks and parentheses itself.
     fields = read(root, path).rpartition(")")[2].split()
-    try:
-        return sum(int(field) for field in fields[11:15]) / TICKS_PER_SECOND
-    except (ValueError, IndexError):
-        raise Unreadable(f"/{path} has an unknown form") from None
+    times = fields[11:15]
+    if len(times) < 4 or not all(field.lstrip("-").isdecimal() for field in times):
+        raise Unreadable(f"/{path} has an unknown form")
+    return sum(int(field) for field in times) / TICKS_PER_SECOND
 
 
 def status_value(root: Path, pid: int, name: str) -> str:
