@@ -150,7 +150,7 @@ class HttpConnection:
             self._connection.close()
             raise Unreachable(f"nothing answers HTTP at {self._target}: {error or type(error).__name__}") from error
         if not 200 <= status < 300:
-            words = content[:300].decode("utf-8", "replace").strip()
+            words = _gist(content)
             raise refused(f"{self._target} answers {status} to {method} {path}{': ' if words else ''}{words}")
         return content, json_length
 
@@ -168,6 +168,12 @@ class HttpConnection:
 
     def _strange(self, words: str, kind: type[JobError]) -> JobError:
         return kind(f"{self._target} answers with {words}; does it speak the Open Inference Protocol?")
+
+
+def _gist(content: bytes) -> str:
+    """The text of a refusal in one line; of a long one, such as a traceback, the beginning and the end."""
+    words = " ".join(content.decode("utf-8", "replace").split())
+    return words if len(words) <= 600 else f"{words[:200]} ... {words[-400:]}"
 
 
 def _read_tensors(tensors: Sequence[Mapping[str, Any]]) -> tuple[RemoteTensor, ...]:
