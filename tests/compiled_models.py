@@ -40,7 +40,7 @@ class Graph:
 
     def constant(self, value: NDArray[Any]) -> str:
         name = f"c{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
         return name
 
     def model(self, inputs: Mapping[str, tuple[str, list[int | str]]], outputs: Mapping[str, list[int | str]]) -> bytes:

@@ -54,7 +54,7 @@ def _flops(model: ModelProto) -> tuple[int | None, str]:
     batch = _fixed_batch(model)
     try:
         inferred = infer_shapes(fix_batch(model, batch))
-    except (JobError, ValueError, RuntimeError) as error:  # InferenceError is a RuntimeError
+    except (JobError, ValueError, RuntimeError, onnx.shape_inference.InferenceError) as error:
         return None, f"shapes cannot be inferred: {' '.join(str(error).split())[:300]}"
     shapes: Shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):

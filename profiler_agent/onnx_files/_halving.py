@@ -14,6 +14,9 @@ import onnx.defs
 import onnx.shape_inference
 import onnx.version_converter
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx.defs import SchemaError
+from onnx.shape_inference import InferenceError
+from onnx.version_converter import ConvertError
 
 from profiler_agent.errors import CompileFailed, UnsupportedOperator
 from profiler_agent.onnx_files import _reading
@@ -44,7 +47,7 @@ def halve(model: ModelProto, precision: Precision) -> ModelProto:
             model = onnx.version_converter.convert_version(model, least_opset)
         typed = infer_shapes(model)
         return _Halving(typed, element_type, word).result()
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, InferenceError, ConvertError, SchemaError) as error:
         raise CompileFailed(f"the model cannot be converted to {precision}: {' '.join(str(error).split())}") from None
 
 
