@@ -1,0 +1,37 @@
+"""What docs/measuring.md says of numbers, rules and files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from profiler_agent.meters._prices import Prices
+from profiler_agent.stats.percentiles import count_to_print, smallest_count
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/measuring.md").read_text(encoding="utf-8")
+
+
+def test_the_sample_table_is_what_the_code_computes() -> None:
+    rows = re.findall(r"^\| p([\d.]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    assert [float(percent) for percent, *_ in rows] == [90, 95, 99, 99.9]
+    for percent, *counts in rows:
+        expected = [smallest_count(float(percent), failures) for failures in range(3)]
+        assert [int(count.replace(",", "")) for count in counts] == expected
+    assert f"(p50: {count_to_print(50)})" in PAGE
+
+
+def test_every_rule_of_the_wire_is_explained() -> None:
+    proto = (ROOT / "protos/msearch/v1/profiles.proto").read_text(encoding="utf-8")
+    comment = proto.split("// A rule that did not hold.")[1].split("string rule")[0]
+    rules = set(re.findall(r'"([a-z_]+)"', comment))
+    table = PAGE.split("| rule | broken if |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`([a-z_]+)`", table)) == rules
+
+
+def test_the_example_of_a_price_table_can_be_used() -> None:
+    example = PAGE.split("```toml\n")[1].split("```")[0]
+    prices = Prices(Path("example"), tomllib.loads(example))
+    assert prices.price("").usd_per_hour == 0.1785
+    assert (prices.grid().g_per_kwh, prices.grid().pue) == (381, 1.2)
