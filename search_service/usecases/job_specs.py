@@ -33,6 +33,8 @@ _LARGEST: dict[str, float] = {
     "epsilon": 1.0,
 }
 _WORD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# The backend's own: a word, or one with settings, as in "stall:at=2s,for=3s".
+_MODE = re.compile(r"[a-z][a-z0-9_]{0,39}(:[A-Za-z0-9_.,=+-]{1,200})?")
 _DEVICE = re.compile(r"[a-z][a-z0-9_]{0,19}(:[0-9]{1,3})?")
 _HOST_CLASS = re.compile(r"[A-Za-z0-9._+-]*")
 
@@ -79,7 +81,7 @@ def check_variant(variant: Variant, path: str) -> Variant:
     """The variant with its defaults filled in. Raises InvalidArgument. Which backends there are, agents know."""
     if not _WORD.fullmatch(variant.backend):
         raise invalid(f"{path}.backend", f"must be the name of a backend such as onnxruntime, not {variant.backend!r}")
-    if variant.mode and not _WORD.fullmatch(variant.mode):
+    if variant.mode and not _MODE.fullmatch(variant.mode):
         raise invalid(f"{path}.mode", f"must be a mode of the backend such as channels_last, not {variant.mode!r}")
     if variant.device and not _DEVICE.fullmatch(variant.device):
         raise invalid(f"{path}.device", f"must be a device such as cpu or cuda:0, not {variant.device!r}")
