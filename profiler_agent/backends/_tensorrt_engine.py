@@ -91,7 +91,7 @@ class TensorRtModel:
                     context.set_tensor_address(name, self._buffers[name].data_ptr()), f"takes no memory for {name!r}"
                 )
             self._check(context.execute_async_v3(self._stream.cuda_stream), "cannot run")
-            results = {spec.name: self._buffers[spec.name].to("cpu", non_blocking=True) for spec in self.outputs}
+            results = {spec.name: _copied(self._buffers[spec.name]) for spec in self.outputs}
             self._stream.synchronize()
         return {
             name: (value.float() if value.dtype == torch.bfloat16 else value).numpy() for name, value in results.items()
@@ -129,3 +129,8 @@ class TensorRtModel:
     def _words(self) -> str:
         hint = f" (TensorRT for RTX supports GPUs of {_RTX_CAPABILITIES})" if "RTX" in self._library.flavour else ""
         return f"{self._messages.errors()}{hint}"
+
+
+def _copied(buffer: torch.Tensor) -> torch.Tensor:
+    """The values on the host, in memory of their own."""
+    return torch.empty_like(buffer, device="cpu").copy_(buffer, non_blocking=True)
