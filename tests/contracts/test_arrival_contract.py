@@ -56,11 +56,6 @@ def test_every_extreme_of_its_parameters_can_be_drawn(arrival: Arrival) -> None:
             assert (np.diff(times) >= 0).all()
 
 
-def test_another_seed_gives_other_times_where_there_is_chance(arrival: Arrival) -> None:
-    same = np.array_equal(draw(arrival, 100.0, 3.0, seed=1), draw(arrival, 100.0, 3.0, seed=2))
-    assert same == (arrival.name in {"burst", "constant", "trace"})
-
-
 def test_defaults_lie_in_their_ranges(arrival: Arrival) -> None:
     for parameter in arrival.parameters.values():
         assert parameter.lowest <= parameter.default <= parameter.highest

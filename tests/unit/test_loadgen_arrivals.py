@@ -70,6 +70,11 @@ def test_a_varying_rate_is_poisson_on_its_own_clock(name: str) -> None:
     assert stats.kstest(even, stats.expon().cdf).pvalue < SIGNIFICANCE
 
 
+@pytest.mark.parametrize("name", ["poisson", "gamma", "spike", "diurnal", "progressive"])
+def test_another_seed_gives_other_times(name: str) -> None:
+    assert not np.array_equal(draw(name, 100.0, 3.0, seed=1), draw(name, 100.0, 3.0, seed=2))
+
+
 def test_an_unknown_pattern_is_told_with_the_nearest() -> None:
     with pytest.raises(InvalidLoad, match="did you mean diurnal"):
         find_arrival("diurnall")
