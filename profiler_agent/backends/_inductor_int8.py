@@ -11,7 +11,7 @@ from torch.nn import functional
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer
 
-from profiler_agent.backends._torch_programs import Program
+from profiler_agent.backends._torch_programs import Program, generated_tensors
 from profiler_agent.backends.base import Feed
 from profiler_agent.errors import CompileFailed
 
@@ -35,7 +35,7 @@ _SOURCES: dict[Any, Any] = {
 }
 
 
-def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool) -> torch.fx.GraphModule:
+def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool, batch_size: int) -> torch.fx.GraphModule:
     """The module with quantised convolutions and linear layers (dynamic: linear layers only).
 
     Raises:
@@ -50,8 +50,11 @@ def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool) ->
     quantizer.set_global(x86_inductor_quantizer.get_default_x86_inductor_quantization_config(is_dynamic=dynamic))
     with torch.no_grad():
         prepared = prepare_pt2e(program.module, quantizer)
-        for feed in calibration:
-            prepared(*(torch.from_numpy(feed[spec.name].copy()) for spec in program.inputs))
+        if dynamic:  # the scales of weights are taken from a call, those of activations from none
+            prepared(*generated_tensors(program.inputs, batch_size, "cpu"))
+        else:
+            for feed in calibration:
+                prepared(*(torch.from_numpy(feed[spec.name].copy()) for spec in program.inputs))
         module: torch.fx.GraphModule = convert_pt2e(prepared)
     if not any("quantized_decomposed" in str(node.target) for node in module.graph.nodes):
         raise CompileFailed("the model has no convolution or linear layer that can be quantised")

@@ -84,7 +84,7 @@ def _just_in_time(
     if variant.precision in _INT8:
         from profiler_agent.backends import _inductor_int8 as int8  # noqa: PLC0415 - imports torchao
 
-        module = int8.quantise(program, request.calibration, dynamic=not static)
+        module = int8.quantise(program, request.calibration, dynamic=not static, batch_size=variant.batch_size)
     else:
         module = programs.place(program, variant.precision, device)
     tensors = programs.generated_tensors(program.inputs, variant.batch_size, device)
