@@ -1,4 +1,5 @@
-"""`make demo`: registers the example zoo with a service of its own and asks one question of each kind of workload.
+"""`make demo`: registers the example zoo with a service of its own and asks one question of each kind of workload, then
+starts a profiler agent, measures the best candidates of one target, and asks again with a limit on their latency.
 
 The service sees models, cards, and signatures of the sources. The labels of the targets, and so the true accuracies
 printed beside its rankings, it never sees.
@@ -23,7 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from examples.service_process import ServiceFailed, running_service
+from examples.service_process import ServiceFailed, running_agent, running_service
 from examples.zoo.building import Zoo, build_zoo
 from examples.zoo.entries import Recipe
 from examples.zoo.locations import cache_folder
@@ -32,6 +33,9 @@ from examples.zoo.reading import Truth, read_truth, target_path
 
 _SHOWN = 6
 _SCORES = "adaptivity,nearest"
+_MEASURED = 3
+_LOAD = "server:200"
+_LIMIT = "p99_ms<=20"
 
 
 class CommandFailed(Exception):
@@ -72,6 +76,11 @@ def service_log() -> Path:
     return cache_folder() / "demo-service.log"
 
 
+def agent_log() -> Path:
+    """The log of the last demo's profiler agent."""
+    return cache_folder() / "demo-agent.log"
+
+
 def run(zoo: Zoo, console: Console) -> None:
     """Registers the zoo with a fresh service and prints a ranking per workload; stops everything it started.
 
@@ -88,6 +97,22 @@ def run(zoo: Zoo, console: Console) -> None:
             console.print(f"[dim]({time.monotonic() - start:.0f} s)[/]", highlight=False)
             for recipe in zoo.recipes:
                 _ask(recipe, zoo.folder / recipe.name, commands, console)
+            _measure(zoo.recipes[0], zoo.folder / zoo.recipes[0].name, commands, server, console)
+
+
+def _measure(recipe: Recipe, folder: Path, commands: Commands, server: str, console: Console) -> None:
+    """Profiles the first candidates of a target on this host, and asks with a limit on what was measured."""
+    console.rule(f"{recipe.title}: which of them answer 200 requests a second within 20 ms, on this host?")
+    data = target_path(folder, recipe.demo_target)
+    question = ("query", "--data", data, "--tag", recipe.tag)
+    ranking = json.loads(commands.run(*question, "--top", str(_MEASURED), "--json", capture=True))
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="demo-", ignore_cleanup_errors=True) as place:
+        console.print(f"[dim]$ msearch-agent --server {server}[/]", highlight=False)
+        with running_agent(server, Path(place), agent_log()):
+            for candidate in ranking["candidates"]:
+                options = ("--backend", "onnxruntime", "--load", _LOAD, "--repeats", "3", "--min-duration", "1")
+                commands.run("profile", candidate["model"]["name"], *options)
+    commands.run(*question, "--require", _LIMIT, "--load", _LOAD, "--top", "5")
 
 
 def _ask(recipe: Recipe, folder: Path, commands: Commands, console: Console) -> None:

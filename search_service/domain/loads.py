@@ -10,6 +10,8 @@ out. The seed and the times of a trace are no part of the text.
 from __future__ import annotations
 
 import math
+import re
+from difflib import get_close_matches
 from itertools import pairwise
 
 from search_service.domain.errors import InvalidArgument
@@ -24,6 +26,8 @@ LARGEST_BATCH = 65_536
 LONGEST_BATCH_WAIT_NS = 60 * 10**9
 ARRIVALS = ("poisson", "constant", "gamma", "burst", "spike", "diurnal", "trace", "progressive")
 """Arrival patterns of the server scenario; what their parameters mean is the agent's to know."""
+
+_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _COUNTED = {Scenario.MULTI_STREAM: "samples a query", Scenario.CONCURRENCY: "clients"}
 _OF_THE_FRONT = ("batch", "wait_ms", "limit_ms")
@@ -119,7 +123,11 @@ def _check_arrivals(load: Load, path: str) -> None:
             f"{path}.rate_per_s", f"{load.rate_per_s:g} queries a second is impossible, at most {LARGEST_RATE_PER_S:g}"
         )
     if load.arrival and load.arrival not in ARRIVALS:
-        raise _invalid(f"{path}.arrival", f"{load.arrival!r} is no arrival pattern; known are {', '.join(ARRIVALS)}")
+        # An agent may have patterns of its own; what looks like a slip is refused here, the rest is the agent's to say.
+        near = get_close_matches(load.arrival, ARRIVALS, n=1, cutoff=0.7)
+        if near or not _PATTERN.fullmatch(load.arrival):
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(ARRIVALS)}"
+            raise _invalid(f"{path}.arrival", f"{load.arrival!r} is no arrival pattern; {hint}")
     if len(load.parameters) > MOST_PARAMETERS:
         raise _invalid(f"{path}.parameters", f"at most {MOST_PARAMETERS}, not {len(load.parameters)}")
     for name, value in load.parameters.items():
