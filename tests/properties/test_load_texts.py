@@ -102,7 +102,7 @@ def test_texts_have_one_canonical_form(text: str, canonical: str) -> None:
         ("server:1e7", "impossible"),
         ("server:nan", "finite"),
         ("server:ten", "not a number"),
-        ("server:5,sometimes", "no arrival pattern; known are poisson"),
+        ("server:5,gamme", "no arrival pattern; did you mean gamma"),
         ("server:5,trace", "needs arrival times"),
         ("server:5,gamma,cv", "NAME=NUMBER"),
         ("server:5,gamma,cv=1,cv=2", "each name once"),
