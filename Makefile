@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ fmt: $(READY) ## Format the code
 
 bench-search: $(READY) ## Speed and memory of sketching, index and search, beside the peers
 	$(BIN)/python -m benchmarks.bench_search
+
+bench-profiler: $(READY) ## The load generator beside LoadGen, overhead of a job, many agents on PostgreSQL
+	$(BIN)/python -m benchmarks.bench_profiler
 
 clean: ## Remove caches and the virtual environment, keep downloads
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var build dist

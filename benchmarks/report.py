@@ -20,7 +20,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("numpy", "numba", "scipy", "datasketch", "faiss-cpu", "grpcio", "sqlalchemy", "onnxruntime", "pyarrow")
+_LIBRARIES = (
+    "numpy",
+    "mlcommons-loadgen",
+    "numba",
+    "scipy",
+    "datasketch",
+    "faiss-cpu",
+    "grpcio",
+    "sqlalchemy",
+    "onnxruntime",
+    "pyarrow",
+)
 RESULTS = Path(os.environ.get("MSEARCH_BENCHMARK_RESULTS") or Path(__file__).parent / "results")
 """Where result files go."""
 

@@ -5,7 +5,7 @@ A child has run a stranger's model, so its answer is only data: it is checked ag
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,15 +108,13 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What one run measured. `histogram` as in `work.Profile`; `measured_ns` is how long the counted part took."""
+    """What one run measured. `histogram` as in `work.Profile`."""
 
     reasons: tuple[InvalidReason, ...]
     measurements: tuple[Measurement, ...]
     histogram: str
     schedule_digest: str
     started_at: datetime
-    measured_ns: int
-    facts: dict[str, str] = field(default_factory=dict)
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}

@@ -45,9 +45,12 @@ def run_once(order: RunOrder, compiled: CompiledModel, prepared: Rows, context: 
     variant = order.compile.variant
     target = CompiledTarget(compiled, prepared, variant.batch_size)
     context.send({"stage": "warm_up", "message": f"{variant}: warming up"})
+    warming_ns = time.monotonic_ns()
     service_ns = warm_up(target)
+    warming_ns = time.monotonic_ns() - warming_ns
     started_at = datetime.now(UTC)
-    load, extra = order.load, []
+    load = order.load
+    extra = [Measurement(name="warm_up_s", value=warming_ns / 1e9, unit="s", source="before the run, not counted")]
     if load.scenario is Scenario.FIND_PEAK:
         peak = _find_peak(order, target, compiled, 1e9 / service_ns, context)
         load = replace(load, scenario=Scenario.SERVER, rate_per_s=peak)
@@ -61,8 +64,6 @@ def run_once(order: RunOrder, compiled: CompiledModel, prepared: Rows, context: 
         histogram=encode_histogram(measured.timeline.latency) if measured.timeline.count else "",
         schedule_digest=measured.requests.schedule_digest,
         started_at=started_at,
-        measured_ns=int(measured.timeline.span_s * 1e9) if measured.timeline.count else 0,
-        facts={**compiled.facts.details, "device": compiled.facts.device},
     )
 
 
@@ -129,6 +130,7 @@ def _sum_up(measured: _Measured, load: Load, batch_size: int) -> list[Measuremen
         *quantities.parts(run),
         *quantities.batching(run, measured.requests.batch_sizes[~measured.requests.failed], largest),
         *quantities.throughput(run, batch_size * _samples_a_request(load), load.p99_limit_ms),
+        Measurement(name="duration_s", value=run.span_s, unit="s", source="first schedule to last answer"),
     ]
 
 

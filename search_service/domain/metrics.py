@@ -65,6 +65,8 @@ QUANTITIES: dict[str, MeasuredQuantity] = {
         _less("load_ms", "ms", "part of the cold start: importing the runtime and reading the artifact"),
         _less("compile_ms", "ms", "part of the cold start: compiling, or loading what was compiled"),
         _less("first_inference_ms", "ms", "part of the cold start: the first inference"),
+        _less("duration_s", "s", "length of a run, from the first schedule to the last answer"),
+        _less("warm_up_s", "s", "time until the model was steady, before a run and not counted"),
         _less("artifact_bytes", "bytes", "size of the artifact"),
         _less("compiled_bytes", "bytes", "size of the compiled model"),
         _less("parameters", "", "number of parameters"),
