@@ -1,0 +1,133 @@
+"""Features of (candidate, row), free of scale, from which the chance that the candidate is right is learned."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msearch_accuracy.problem import Problem
+from msearch_accuracy.witnesses import WITNESSES, Testimony, fill_distances
+
+_TINY = 1e-9
+
+_OWN = ("largest", "margin", "entropy")
+_NEAR = ("to_own", "to_any", "own_over_any", "own_over_target", "nearness_rank")
+_AGREE = ("own_share", "same_vote")
+_WITNESS = tuple(f"{w}{part}" for w in WITNESSES for part in ("", "_outside", "_largest", "_ratio"))
+_ROW = (*_OWN, *_NEAR, *_AGREE, *_WITNESS)
+_SHARES = ("vote_share", "prior_of_vote")
+_WHOLE = (
+    "accuracy",
+    "known_share",
+    "one_over_known",
+    "nuclear_norm",
+    "prior_outside",
+    "prior_distance",
+    "vote_entropy",
+)
+_MEANS = tuple(f"mean_{name}" for name in _ROW)
+
+FEATURES: tuple[str, ...] = (*_ROW, *_SHARES, *_MEANS, *_WHOLE)
+"""Names of the columns."""
+
+
+def _group(name: str) -> str:
+    bare = name.removeprefix("mean_")
+    if bare.endswith("_outside") or bare in ("known_share", "one_over_known", "prior_distance", *_SHARES):
+        return "classes"
+    if bare in (*_OWN, "nuclear_norm", "vote_entropy"):
+        return "own outputs"
+    if bare in _NEAR:
+        return "closeness of the source"
+    if bare == "accuracy":
+        return "validation accuracy"
+    if bare.startswith("pooled") or bare == "own_share":
+        return "labelled sources"
+    return "other candidates"
+
+
+GROUPS: dict[str, tuple[int, ...]] = {}
+"""Columns by what they speak of; contributions are given by group."""
+for _column, _name in enumerate(FEATURES):
+    GROUPS[_group(_name)] = (*GROUPS.get(_group(_name), ()), _column)
+
+
+def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
+    """Features of all candidates on all rows. [C, n, len(FEATURES)]"""
+    values, votes, known = problem.probabilities, problem.votes, problem.known
+    candidates, count, classes = values.shape
+    rows = np.arange(count)[None]
+    known_count = known.sum(axis=1)
+    scale = np.log(np.maximum(known_count, 2))[:, None]
+    if classes > 1:
+        top = np.partition(values, classes - 2, axis=2)[:, :, -2:]
+        largest, second = top[:, :, 1], top[:, :, 0]
+    else:
+        largest, second = values[:, :, 0], np.zeros((candidates, count), np.float32)
+    distances = fill_distances(problem.distances)
+    spacings = np.where(np.isnan(problem.spacings), np.nanmedian([*problem.spacings, 1.0]), problem.spacings)[:, None]
+    nearest_any = testimony.nearest_any[None].astype(np.float64)
+    typical = float(np.median(nearest_any)) + 1e-6
+    agreement = np.zeros((count, classes), np.float32)
+    for vote in votes:
+        agreement[rows[0], vote] += 1
+    columns = [
+        largest,
+        largest - second,
+        -(values * np.log(values + _TINY)).sum(axis=2) / scale,
+        distances / spacings,
+        nearest_any / spacings,
+        distances / np.maximum(nearest_any, 1e-6),
+        distances / typical,
+        distances.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") / max(1, candidates - 1),
+        problem.own_share,
+        agreement[rows, votes] / candidates,
+    ]
+    unknown = (~known).T.astype(np.float64)
+    for name in WITNESSES:
+        posterior = testimony.posteriors[name]
+        of_vote = posterior[rows, votes]
+        highest = np.broadcast_to(posterior.max(axis=1)[None], of_vote.shape)
+        columns += [of_vote, (posterior @ unknown).T, highest, of_vote / (highest + _TINY)]
+    features = np.empty((candidates, count, len(FEATURES)), np.float32)
+    for place, column in enumerate(columns):
+        features[:, :, place] = column
+    width = len(_ROW)
+    shares = np.stack([np.bincount(vote, problem.weights, classes) for vote in votes]) / count
+    features[:, :, width] = shares[np.arange(candidates)[:, None], votes]
+    features[:, :, width + 1] = testimony.prior[votes]
+    share = (problem.weights / problem.weights.sum()).astype(np.float32)
+    means = np.einsum("cnf,n->cf", features[:, :, :width], share)
+    features[:, :, width + 2 : 2 * width + 2] = means[:, None]
+    whole = np.stack(
+        [
+            problem.accuracies,
+            known_count / classes,
+            1 / known_count,
+            _nuclear_norms(values, problem.weights, known_count),
+            known_share_outside(testimony.prior, known),
+            np.abs(shares - testimony.prior).sum(axis=1) / 2,
+            -(shares * np.log(shares + _TINY)).sum(axis=1) / scale[:, 0],
+        ],
+        axis=1,
+    )
+    features[:, :, 2 * width + 2 :] = whole[:, None].astype(np.float32)
+    return features
+
+
+def known_share_outside(prior: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mass of the target's class prior on classes that each candidate does not know. [C]"""
+    outside: NDArray[np.float64] = (~known).astype(np.float64) @ prior
+    return outside
+
+
+def _nuclear_norms(
+    values: NDArray[np.float32], weights: NDArray[np.float64], known_count: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Nuclear norm of each candidate's outputs over sqrt(n min(n, K)), from the K x K Gram matrix. [C]"""
+    count = values.shape[1]
+    weighted = values * np.sqrt(weights)[None, :, None].astype(np.float32)
+    gram = np.matmul(weighted.transpose(0, 2, 1), weighted).astype(np.float64)
+    singular = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0))
+    norms: NDArray[np.float64] = singular.sum(axis=1) / np.sqrt(count * np.minimum(count, known_count))
+    return norms
