@@ -30,13 +30,13 @@ def dawid_skene(
     columns = votes + classes * np.arange(candidates)[:, None]
     ballots = np.zeros((count, candidates * classes), np.float64)
     ballots[np.arange(count)[None], columns] = 1.0
-    weighted = ballots if weights is None else ballots * (weights / weights.mean())[:, None]
-    share = np.ones(count) if weights is None else weights / weights.mean()
+    weighted = ballots if weights is None else ballots * weights[:, None]
+    share = np.full(count, 1 / count) if weights is None else weights / weights.sum()
     posterior: NDArray[np.float64] = ballots.reshape(count, candidates, classes).sum(axis=1) + 1e-2
     posterior /= posterior.sum(axis=1, keepdims=True)
     prior_counts = _EVERYWHERE + _DIAGONAL * np.eye(classes)[None]
     for _ in range(iterations):
-        prior = (posterior * share[:, None]).mean(axis=0) + 1e-6
+        prior = (posterior * share[:, None]).sum(axis=0) + 1e-6
         matrices = (weighted.T @ posterior).reshape(candidates, classes, classes) + prior_counts  # [C, vote, class]
         matrices /= matrices.sum(axis=1, keepdims=True)
         logs = ballots @ np.log(matrices).reshape(candidates * classes, classes) + np.log(prior / prior.sum())

@@ -290,7 +290,7 @@ def _grow(
     seed: int,
     settings: FitSettings,
 ) -> Forest:
-    from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415  (only fitting needs it)
+    from sklearn.ensemble import ExtraTreesClassifier  # only fitting needs it
 
     forest = ExtraTreesClassifier(
         n_estimators=trees,
