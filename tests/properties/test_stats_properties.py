@@ -37,6 +37,7 @@ def test_interval_encloses_the_percentile(data: list[float], percent: float) -> 
     assert low <= nearest_rank(data, min(percent, 99.99)) <= high
 
 
+@settings(max_examples=40)
 @given(latencies_ns, percents)
 def test_histogram_percentiles_are_within_a_tenth_of_a_percent(data: list[int], percent: float) -> None:
     histogram = decode_histogram(encode_histogram(data))
@@ -46,6 +47,7 @@ def test_histogram_percentiles_are_within_a_tenth_of_a_percent(data: list[int], 
     assert histogram.percentile_ms(percent) == pytest.approx(raw_ms, rel=1e-3, abs=0.6e-3)
 
 
+@settings(max_examples=40)
 @given(latencies_ns)
 def test_histogram_mean_is_within_a_tenth_of_a_percent(data: list[int]) -> None:
     assert decode_histogram(encode_histogram(data)).mean_ms() == pytest.approx(
