@@ -31,6 +31,7 @@ _TENSORRT = ("TensorrtExecutionProvider", "NvTensorRTRTXExecutionProvider")
 _CPU_PRECISIONS = (Precision.FP32, Precision.INT8_DYNAMIC, Precision.INT8_STATIC)
 _CUDA_PRECISIONS = (Precision.FP32, Precision.FP16, Precision.BF16)
 _TENSORRT_PRECISIONS = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8_STATIC)
+_FULL_FLOAT = {"use_tf32": "0"}  # fp32 is fp32
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 _LACKING = re.compile(
@@ -163,7 +164,9 @@ def _providers(variant: Variant, device: str) -> tuple[str, list[tuple[str, dict
     options = {"device_id": device.removeprefix("cuda:")}
     available = onnxruntime.get_available_providers()
     wanted = next(name for name in _TENSORRT if name in available) if variant.mode == "tensorrt" else _CUDA
-    behind = [(_CUDA, options)] if wanted != _CUDA and _CUDA in available else []
+    if wanted == _CUDA:
+        return wanted, [(_CUDA, options | _FULL_FLOAT), (_CPU, {})]
+    behind = [(_CUDA, options | _FULL_FLOAT)] if _CUDA in available else []
     return wanted, [(wanted, options), *behind, (_CPU, {})]
 
 

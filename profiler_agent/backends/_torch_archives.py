@@ -15,7 +15,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,19 @@ _SCALAR = re.compile(
 )
 
 
-def clean_copy(source: Path, target: Path) -> None:
+def clean_copy(source: Path, target: Path) -> frozenset[str]:
     """Writes to `target` what of the archive `source` can be loaded without running code of its author.
+
+    Gives the operators that the program calls, as it names them, e.g. "torch.ops.aten.relu.default".
 
     Raises:
         RefusedFormat: it holds pickled objects or native code, or names what is no operator.
         UnsupportedOperator: it needs an operator that is not part of PyTorch itself.
         CompileFailed: it is damaged, or was not written by torch.export.save.
     """
+    with source.open("rb") as stream:
+        if re.match(rb"\x80[\x02-\x05]", stream.read(2)):
+            raise RefusedFormat("the file is a pickle, which is never opened; save the program with torch.export.save")
     try:
         with zipfile.ZipFile(source) as archive:
             root = _root(archive)
@@ -71,6 +76,7 @@ def clean_copy(source: Path, target: Path) -> None:
                     info = zipfile.ZipInfo(f"model/{name}")
                     with archive.open(f"{root}/{name}") as reading, copy.open(info, "w", force_zip64=True) as writing:
                         shutil.copyfileobj(reading, writing, 1 << 20)
+        return frozenset(_targets(program["graph_module"]["graph"]))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RecursionError) as error:
         raise CompileFailed(f"the archive is damaged or was not written by torch.export.save: {error}") from None
 
@@ -134,6 +140,14 @@ def _drop_metadata(graph: Any) -> None:
         for argument in node["inputs"]:
             if nested := argument["arg"].get("as_graph"):
                 _drop_metadata(nested["graph"])
+
+
+def _targets(graph: Any) -> Iterator[str]:
+    for node in graph["nodes"]:
+        yield node["target"]
+        for argument in node["inputs"]:
+            if nested := argument["arg"].get("as_graph"):
+                yield from _targets(nested["graph"])
 
 
 def _check_words(value: Any, field: str) -> None:

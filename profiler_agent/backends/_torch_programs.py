@@ -6,8 +6,9 @@ import contextlib
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,10 +87,11 @@ def load_program(request: CompileRequest) -> Program:
             f"the backend {request.variant.backend} reads torch_export, not {request.format or 'nothing'}"
         )
     clean = request.workspace / f"{request.digest[:16] or 'program'}.clean.pt2"
-    clean_copy(request.artifact, clean)
+    targets = clean_copy(request.artifact, clean)
     try:
+        _check_operators(targets)
         with _LOADING:  # torch keeps the deserialiser in a global
-            exported = torch.export.load(clean)
+            exported = _load(clean)
         module = _flattened(exported.module(check_guards=False))
         inputs, outputs = _specs(exported)
     except Exception as error:  # noqa: BLE001 - torch raises anything
@@ -99,6 +101,39 @@ def load_program(request: CompileRequest) -> Program:
     if problem := check_batch(inputs, request.variant.batch_size):
         raise CompileFailed(problem)
     return Program(exported, module, inputs, outputs)
+
+
+def _check_operators(targets: Iterable[str]) -> None:
+    for target in sorted(targets):
+        found: Any = torch
+        for name in target.split(".")[1:] if target.startswith("torch.ops.") else ():
+            found = getattr(found, name, None)
+        if found is None:
+            raise UnsupportedOperator(f"PyTorch {torch.__version__} has no operator {target}")
+
+
+def _load(path: Path) -> ExportedProgram:
+    """Calls torch.export.load, whose errors say no more than that there is a reason in the log."""
+    reasons: list[BaseException] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.exc_info and record.exc_info[1]:
+                reasons.append(record.exc_info[1])
+
+    logger, listener = logging.getLogger("torch.export"), Listener()
+    before, propagate = logging.root.manager.disable, logger.propagate
+    logging.disable(logging.NOTSET)
+    logger.addHandler(listener)
+    logger.propagate = False
+    try:
+        return torch.export.load(path)
+    except RuntimeError as error:
+        raise (reasons[0] if reasons else error) from None
+    finally:
+        logger.removeHandler(listener)
+        logger.propagate = propagate
+        logging.disable(before)
 
 
 def _flattened(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -146,6 +181,9 @@ def place(program: Program, precision: Precision, device: str) -> torch.fx.Graph
     the way in and the outputs on the way out.
     """
     module = program.module.to(device)
+    if device != "cpu":  # else convolutions of float32 would be computed in TF32, with a mantissa of 10 bits
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
     half = getattr(torch, HALVES[precision]) if precision in HALVES else None
     if half is not None:
         module = module.to(half)
@@ -178,6 +216,7 @@ def _cast_ends(module: torch.fx.GraphModule, half: torch.dtype) -> None:
         if node.op == "placeholder" and _dtype(node) is torch.float32:
             with graph.inserting_after(node):
                 cast = graph.call_function(aten.to.dtype, (node, half))
+            cast.meta["val"] = node.meta["val"]  # float32 in the program as it was: an output is cast back
             node.replace_all_uses_with(cast, delete_user_cb=lambda user, cast=cast: user is not cast)
         elif node.op == "output":
             with graph.inserting_before(node):
