@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +12,12 @@ from statistics import fmean, variance
 from msearch_client._errors import LocalError
 from msearch_client._loads import Scenario
 from msearch_client._profiles import Profile, Verdict
-from msearch_client._quantities import HIGHER, LOWER, better_of
+from msearch_client._quantities import LOWER, better_of
 from msearch_client._records import Record
 from msearch_client._student import student_quantile
 
 CONFIDENCE = 0.95
+NOISE_SHARE = 0.95
 
 _DEFAULT_METRIC = {Scenario.OFFLINE: "throughput_per_s", Scenario.FIND_PEAK: "peak_rate_per_s"}
 _METRIC_OTHERWISE = "p50_ms"
@@ -34,8 +36,9 @@ class Answer(StrEnum):
 class Comparison(Record):
     """What the second of two profiles is, compared with the first, in one quantity.
 
-    `effect` is the relative change from first to second (-0.1: 10 % less), `low` and `high` its 95 % interval widened
-    by the `noise` of equal runs; the ends are None where there were too few runs. `notices` are things to know.
+    `effect` is the relative change from first to second (-0.1: 10 % less), `low` and `high` its 95 % interval; the ends
+    are None where a side has one run only. `threshold` is what a difference must exceed to matter: the larger of
+    `min_effect` and `noise`, what equal runs on this host differ by. `notices` are things to know.
     """
 
     answer: Answer
@@ -46,20 +49,50 @@ class Comparison(Record):
     low: float | None
     high: float | None
     min_effect: float
-    noise: float | None
+    noise: float
     first: str
     second: str
     notices: tuple[str, ...] = ()
 
+    @property
+    def threshold(self) -> float:
+        """What a difference must exceed to matter."""
+        return max(self.min_effect, self.noise)
 
-def compare_profiles(first: Profile, second: Profile, *, metric: str = "", min_effect: float = 0.02) -> Comparison:
+
+def choose_metric(profile: Profile, metric: str = "") -> str:
+    """The quantity to compare by: the one asked for, or what the load is about."""
+    return metric or _DEFAULT_METRIC.get(profile.load.scenario, _METRIC_OTHERWISE)
+
+
+def compare_profiles(
+    first: Profile,
+    second: Profile,
+    *,
+    metric: str = "",
+    min_effect: float = 0.02,
+    earlier: Sequence[Sequence[float]] = (),
+) -> Comparison:
     """Compares the second profile with the first, both with their runs.
 
-    With x and y the logarithms of the quantity in each valid run of the two: effect = exp(mean y - mean x) - 1, with
-    Welch's interval (B. L. Welch, Biometrika 34, 1947) of mean y - mean x at 95 %. The noise is the pooled standard
-    deviation of x and of y: what equal runs on this host differ by. The interval is widened by it on both sides,
-    because runs made one after another resemble each other more than those of another day. The answer is BETTER or
-    WORSE if the whole interval lies beyond `min_effect`, SAME if it lies within, else AMBIGUOUS.
+    With x and y the logarithms of the quantity in each valid run of the two:
+
+        effect = exp(mean y - mean x) - 1, with Welch's interval at 95 % (B. L. Welch, Biometrika 34, 1947)
+        noise = the 95th percentile of what neighbours in time of equal runs differ by, over x, y and `earlier`
+        threshold = max(min_effect, noise)
+
+        SAME       the whole interval lies within the threshold (two one-sided tests, D. J. Schuirmann 1987)
+        BETTER     the interval excludes 0 and the effect is past the threshold, in the good direction
+        WORSE      the same in the bad direction
+        AMBIGUOUS  anything else: more runs are needed, or a quieter host
+
+    Args:
+        first: the baseline.
+        second: what is compared with it.
+        metric: the quantity; empty takes what the load is about.
+        min_effect: differences below this share do not matter.
+        earlier: series in order of time of values of the quantity, each of one thing measured again and again. They
+            show what the runs of one job, made one after another, do not.
 
     Raises:
         LocalError: a profile is INVALID, they are of different host classes, or the quantity was not measured in both.
@@ -68,81 +101,102 @@ def compare_profiles(first: Profile, second: Profile, *, metric: str = "", min_e
         raise LocalError(f"the smallest effect must be a share from 0 to below 1, not {min_effect!r}")
     for profile in (first, second):
         if not profile.valid:
-            rules = ", ".join(reason.rule for reason in profile.reasons)
+            rules = ", ".join(reason.rule for reason in profile.reasons) or "no reason given"
+            problem = f"the profile {profile.id} is INVALID ({rules}), so nothing follows from it"
             raise LocalError(
-                f"the profile {profile.id} is INVALID ({rules}), so nothing follows from it", hint="measure again"
+                problem, hint=f"measure again; `msearch-cli profiles show {profile.id}` explains the rules"
             )
     if first.host_class != second.host_class:
         raise LocalError(
             f"the profiles were measured on hosts of different classes: {first.host_class} and {second.host_class}",
-            hint="profiles compare within a host class only: measure both there with --host-class",
+            hint="profiles compare within a host class only: measure both on one with --host-class",
         )
-    chosen = metric or _DEFAULT_METRIC.get(first.load.scenario, _METRIC_OTHERWISE)
+    chosen = choose_metric(first, metric)
     better = better_of(chosen)
-    if better not in (LOWER, HIGHER):
-        raise LocalError(f"nobody can say which values of {chosen} are better", hint="compare another quantity")
     x, y = _logarithms(first, chosen), _logarithms(second, chosen)
     difference = fmean(y) - fmean(x)
-    low, high, noise = _interval(x, y, difference)
-    notices = []
-    if noise is None:
-        notices.append("an answer needs at least two valid runs on each side; measure again with more repeats")
-    if first.load_text != second.load_text:
-        notices.append(f"the loads differ: {first.load_text} and {second.load_text}")
-    if first.model_name != second.model_name:
-        notices.append(f"the models differ: {first.model_name or 'none'} and {second.model_name or 'none'}")
+    reach = _reach(x, y)
+    noise = _noise([x, y, *([math.log(value) for value in series if value > 0] for series in earlier)])
+    bound = max(math.log1p(min_effect), noise)
     return Comparison(
-        answer=_decide(low, high, min_effect, better),
+        answer=_decide(difference, reach, bound, better),
         metric=chosen,
         first_value=math.exp(fmean(x)),
         second_value=math.exp(fmean(y)),
         effect=math.expm1(difference),
-        low=None if low is None else math.expm1(low),
-        high=None if high is None else math.expm1(high),
+        low=None if reach is None else math.expm1(difference - reach),
+        high=None if reach is None else math.expm1(min(difference + reach, 700.0)),
         min_effect=min_effect,
-        noise=None if noise is None else math.expm1(noise),
+        noise=math.expm1(noise),
         first=first.id,
         second=second.id,
-        notices=tuple(notices),
+        notices=_notices(first, second, reach, noise, min_effect),
     )
 
 
+def _notices(first: Profile, second: Profile, reach: float | None, noise: float, min_effect: float) -> tuple[str, ...]:
+    found = []
+    if reach is None:
+        found.append("an answer needs at least two valid runs on each side; measure again with more repeats")
+    elif math.expm1(noise) > min_effect:
+        found.append(
+            f"equal runs on this host differ by {math.expm1(noise):.1%}, more than the {min_effect:.1%} asked for, so "
+            "only larger differences can be told"
+        )
+    if first.load_text != second.load_text:
+        found.append(f"the loads differ: {first.load_text} and {second.load_text}")
+    if first.model_name != second.model_name:
+        found.append(f"the models differ: {first.model_name or 'none'} and {second.model_name or 'none'}")
+    changed = [
+        f"{name} {first.versions[name]} and {second.versions[name]}"
+        for name in sorted(first.versions.keys() & second.versions.keys())
+        if first.versions[name] != second.versions[name]
+    ]
+    if changed:
+        found.append(f"library versions differ: {', '.join(changed)}")
+    return tuple(found)
+
+
 def _logarithms(profile: Profile, metric: str) -> list[float]:
-    """Logarithms of a quantity, one a valid run."""
-    found = [run.value(metric) for run in profile.runs if run.verdict is Verdict.VALID]
-    values = [value for value in found if value is not None]
-    if not values and (value := profile.value(metric)) is not None:
-        values = [value]
+    """Logarithms of a quantity, one a valid run, in order of time."""
+    runs = sorted((run for run in profile.runs if run.verdict is Verdict.VALID), key=lambda run: run.started_at)
+    values = [value for run in runs if (value := run.value(metric)) is not None]
+    if not values and (whole := profile.value(metric)) is not None:
+        values = [whole]
     if not values:
-        raise LocalError(f"{metric} was not measured in the profile {profile.id}", hint="compare another quantity")
+        raise LocalError(
+            f"{metric} was not measured in the profile {profile.id}",
+            hint="compare another quantity; a percentile needs enough requests",
+        )
     if min(values) <= 0:
         raise LocalError(f"{metric} of the profile {profile.id} is not above 0, so no ratio can be formed")
     return [math.log(value) for value in values]
 
 
-def _interval(
-    x: Sequence[float], y: Sequence[float], difference: float
-) -> tuple[float | None, float | None, float | None]:
-    """Ends of the widened interval and the noise, all of logarithms; None where a side has one run only."""
+def _reach(x: Sequence[float], y: Sequence[float]) -> float | None:
+    """Half the width of Welch's interval, or None where a side has one run only."""
     if min(len(x), len(y)) < 2:
-        return None, None, None
+        return None
     share_x, share_y = variance(x) / len(x), variance(y) / len(y)
-    error = math.sqrt(share_x + share_y)
-    reach = 0.0
-    if error > 0:
-        freedom = (share_x + share_y) ** 2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-        reach = student_quantile((1 + CONFIDENCE) / 2, freedom) * error
-    pooled = (len(x) - 1) * variance(x) + (len(y) - 1) * variance(y)
-    noise = math.sqrt(pooled / (len(x) + len(y) - 2))
-    return difference - reach - noise, difference + reach + noise, noise
+    total = share_x + share_y
+    if total == 0:
+        return 0.0
+    freedom = total**2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
+    return student_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total)
 
 
-def _decide(low: float | None, high: float | None, min_effect: float, better: str) -> Answer:
-    if low is None or high is None:
+def _noise(series: Sequence[Sequence[float]]) -> float:
+    """What 95 % of neighbours stay below, by nearest rank, in logarithms."""
+    steps = sorted(abs(later - now) for one in series for now, later in itertools.pairwise(one))
+    return steps[math.ceil(NOISE_SHARE * len(steps)) - 1] if steps else 0.0
+
+
+def _decide(difference: float, reach: float | None, bound: float, better: str) -> Answer:
+    if reach is None:
         return Answer.AMBIGUOUS
-    least, most = math.log1p(-min_effect), math.log1p(min_effect)
-    if high < least:
-        return Answer.BETTER if better == LOWER else Answer.WORSE
-    if low > most:
-        return Answer.WORSE if better == LOWER else Answer.BETTER
-    return Answer.SAME if least <= low and high <= most else Answer.AMBIGUOUS
+    low, high = difference - reach, difference + reach
+    if -bound <= low and high <= bound:
+        return Answer.SAME
+    if not low <= 0 <= high and abs(difference) > bound:
+        return Answer.BETTER if (difference < 0) == (better == LOWER) else Answer.WORSE
+    return Answer.AMBIGUOUS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 from msearch_client._errors import LocalError
 
@@ -11,14 +11,24 @@ US_PER_MS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
+class Bucket:
+    """Latencies counted together, in milliseconds from `low` to `high`; they agree in three digits."""
+
+    low: float
+    high: float
+    count: int
+
+    @property
+    def middle(self) -> float:
+        """What stands for all of them."""
+        return (self.low + self.high) / 2
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
-    """Response latencies. `buckets` are (latency in ms, count), ascending, without empty ones.
+    """Response latencies: buckets that hold any, ascending."""
 
-    A bucket stands for values that agree in three digits, by the largest of them.
-    """
-
-    buckets: tuple[tuple[float, int], ...]
-    _decoded: Any
+    buckets: tuple[Bucket, ...]
 
     @classmethod
     def decode(cls, text: str) -> Histogram:
@@ -30,7 +40,7 @@ class Histogram:
         if not text:
             raise LocalError(
                 "the profile carries no histogram",
-                hint="lists and rankings leave it out: read the profile with get_profile(profile.id)",
+                hint="get_profile(profile.id) has it; lists and rankings, and profiles without a VALID run, do not",
             )
         try:
             from hdrh.histogram import HdrHistogram  # noqa: PLC0415 - optional
@@ -41,7 +51,8 @@ class Histogram:
         try:
             decoded = HdrHistogram.decode(text)
             buckets = tuple(
-                (
+                Bucket(
+                    decoded.get_lowest_equivalent_value(item.value_iterated_to) / US_PER_MS,
                     decoded.get_highest_equivalent_value(item.value_iterated_to) / US_PER_MS,
                     item.count_at_value_iterated_to,
                 )
@@ -49,21 +60,27 @@ class Histogram:
             )
         except Exception as error:  # noqa: BLE001 - hdrh raises whatever zlib, base64 or ctypes raise
             raise LocalError(f"the profile's histogram is damaged: {error}") from None
-        return cls(buckets, decoded)
+        return cls(buckets)
 
     @property
     def count(self) -> int:
         """How many requests it holds."""
-        return sum(count for _, count in self.buckets)
+        return sum(bucket.count for bucket in self.buckets)
 
     def percentile(self, percent: float) -> float:
-        """The latency in ms that `percent` of the requests did not exceed, to three digits.
+        """The latency in ms by nearest rank, to three digits: what `percent` of the requests did not exceed.
 
         Raises:
-            LocalError: `percent` is outside of 0 to 100, or there are no requests.
+            LocalError: `percent` is not above 0 and up to 100, or there are no requests.
         """
-        if not 0 <= percent <= 100:
-            raise LocalError(f"a percentile lies between 0 and 100, not at {percent!r}")
+        if not 0 < percent <= 100:
+            raise LocalError(f"a percentile lies above 0 and up to 100, not at {percent!r}")
         if not self.buckets:
             raise LocalError("the histogram holds no request")
-        return float(self._decoded.get_value_at_percentile(percent)) / US_PER_MS
+        # Rounded first: 99.9 / 100 * 1000 is a little more than 999.
+        rank = math.ceil(round(percent / 100 * self.count, 6))
+        for bucket in self.buckets:
+            rank -= bucket.count
+            if rank <= 0:
+                return bucket.middle
+        return self.buckets[-1].middle

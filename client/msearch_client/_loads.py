@@ -18,6 +18,7 @@ from msearch_client._errors import LocalError
 from msearch_client._records import Record
 
 DEFAULT_ARRIVAL = "poisson"
+TRACE = "trace"
 HINT = (
     "for example single_stream, multi_stream:8, offline, concurrency:4, server:100, server:100,gamma,cv=2, "
     "find_peak:20; batching adds ,batch=8,wait_ms=2"
@@ -100,7 +101,7 @@ class Load(Record):
         if wait and not batch:
             raise _wrong(text, "wait_ms needs batch")
         amount = _read_number(text, number) if scenario in _NUMBERED else 0.0
-        if scenario in _NUMBERED and amount <= 0:
+        if scenario in _NUMBERED and (amount < 0 or (amount == 0 and arrival != TRACE)):
             raise _wrong(text, f"the {_NUMBERED[scenario]} must be above 0")
         if scenario is Scenario.FIND_PEAK and limit:
             raise _wrong(text, "find_peak has its limit after the colon already")
@@ -113,7 +114,7 @@ class Load(Record):
             streams=int(amount) if counted else 1,
             arrival=arrival,
             parameters=dict(sorted(values.items())),
-            batching=Batching(int(batch), wait) if batch else None,
+            batching=Batching(int(batch), wait) if batch > 1 else None,
             p99_limit_ms=amount if scenario is Scenario.FIND_PEAK else limit,
         )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Literal, overload
 
 from msearch_client._catalogue import ModelReference
-from msearch_client._comparison import Comparison, compare_profiles
+from msearch_client._comparison import Comparison, choose_metric, compare_profiles
 from msearch_client._errors import JobFailedError, LocalError, NotFoundError
 from msearch_client._job_calls import PAGE_SIZE, JobCalls, JobReference, Loads, Variants, job_id_of
 from msearch_client._jobs import Job, JobState, RunLimits
@@ -23,6 +24,10 @@ from msearch_client._wire.requests import ModelReference as ModelMessage
 _TRIPLE = re.compile(
     r"(?P<model>[^:]+):(?P<variant>.+):(?P<load>(?:single_stream|offline|(?:multi_stream|concurrency|server|find_peak):).*)"
 )
+
+
+# Further back, the host was another one.
+MOST_EARLIER = 50
 
 
 class ProfileCalls(JobCalls):
@@ -177,8 +182,22 @@ class ProfileCalls(JobCalls):
             LocalError: a profile is INVALID, the two are of different host classes, or the quantity was not measured.
             NotFoundError: there is no such profile.
         """
-        found = [self._find_profile(item, host_class) for item in (first, second)]
-        return compare_profiles(*found, metric=metric, min_effect=min_effect)
+        old, new = (self._find_profile(item, host_class) for item in (first, second))
+        chosen = choose_metric(old, metric)
+        earlier = [self._earlier(profile, chosen, but={old.id, new.id}) for profile in (old, new)]
+        return compare_profiles(old, new, metric=chosen, min_effect=min_effect, earlier=earlier)
+
+    def _earlier(self, profile: Profile, metric: str, *, but: set[str]) -> list[float]:
+        """What was measured of the same thing at other times on this host class, in order of time."""
+        if not profile.model_name or profile.load.trace_s:
+            return []
+        listed = self.list_profiles(
+            model=profile.model_name, backend=profile.variant.backend, load=profile.load_text,
+            host_class=profile.host_class,
+        )  # fmt: skip
+        newest = [item for item in islice(listed, MOST_EARLIER) if item.variant == profile.variant]
+        values = [item.value(metric) for item in reversed(newest) if item.id not in but]
+        return [value for value in values if value is not None]
 
     def _find_profile(self, reference: str | Profile, host_class: str) -> Profile:
         if isinstance(reference, Profile):

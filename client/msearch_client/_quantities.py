@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from msearch_client._errors import LocalError
 
-LOWER, HIGHER, NEITHER = "lower", "higher", ""
+LOWER, HIGHER = "lower", "higher"
 
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A measured quantity. `better` is "lower", "higher", or empty where neither is."""
+    """A measured quantity. `better` is "lower" or "higher"."""
 
     name: str
     unit: str
@@ -31,9 +32,8 @@ _BY_UNIT: dict[tuple[str, str], str] = {
     ),
     ("1/s", HIGHER): "throughput_per_s goodput_per_s peak_rate_per_s",
     ("bytes", LOWER): "peak_memory_bytes device_memory_bytes artifact_bytes compiled_bytes",
-    ("", LOWER): "cpu_utilisation gpu_utilisation memory_utilisation max_difference accuracy_loss",
-    ("", HIGHER): "top1_agreement speed_up",
-    ("", NEITHER): "mean_batch_size parameters",
+    ("", LOWER): "cpu_utilisation gpu_utilisation memory_utilisation max_difference accuracy_loss parameters",
+    ("", HIGHER): "top1_agreement speed_up mean_batch_size",
     ("J", LOWER): "energy_j energy_net_j",
     ("W", LOWER): "power_w",
     ("USD", LOWER): "cost_per_1k",
@@ -97,6 +97,15 @@ def read_amount(text: str, metric: str) -> float:
 
 
 def better_of(metric: str) -> str:
-    """Which values of a quantity are better: "lower", "higher", or empty where nobody can say."""
-    quantity = QUANTITIES.get(metric)
-    return NEITHER if quantity is None else quantity.better
+    """Which values of a quantity are better: "lower" or "higher".
+
+    Raises:
+        LocalError: this client does not know the quantity.
+    """
+    if metric not in QUANTITIES:
+        near = get_close_matches(metric, QUANTITIES, n=3)
+        raise LocalError(
+            f"{metric!r} is not a quantity this client knows",
+            hint=f"did you mean {' or '.join(near)}?" if near else "docs/profiling.md lists them",
+        )
+    return QUANTITIES[metric].better

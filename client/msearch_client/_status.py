@@ -41,7 +41,7 @@ ERROR_OF_STATUS: dict[grpc.StatusCode, type[ApiError]] = {
 
 HOW_TO_SIGN_IN = (
     "set MSEARCH_TOKEN, `token` in the config file or Client(token=...); an admin makes one with "
-    "`msearch-cli token create`"
+    "`msearch-cli token create`, and the first one is made where the service runs with `msearch-service token create`"
 )
 TLS_HINT = "check MSEARCH_TLS, MSEARCH_TLS_CA, MSEARCH_TLS_CERT and MSEARCH_TLS_KEY; `msearch-cli config` shows them"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from msearch_client import _settings
 from msearch_client.cli.options import Json, Server
@@ -26,14 +27,22 @@ def version(*, json: Json = False) -> None:
         print_fields(versions)
 
 
+def _shown(name: str, setting: _settings.Setting) -> _settings.Setting:
+    """The setting as it may be shown."""
+    value = setting.value
+    if name == "token":
+        value = "set" if value else None
+    return _settings.Setting(str(value) if isinstance(value, Path) else value, setting.origin)
+
+
 def config(*, server: Server = None, json: Json = False) -> None:
     """Show the settings in force and where each comes from.
 
-    Settings are read from options, then from the variables MSEARCH_SERVER and MSEARCH_TIMEOUT_S, then from the config
-    file (keys server and timeout_s), which MSEARCH_CONFIG may name.
+    Settings are read from options, then from variables (MSEARCH_ and the name in capitals), then from the config file,
+    which MSEARCH_CONFIG may name. The token itself is never shown.
     """
     settings = _settings.read_settings(server)
-    values = {"server": settings.server, "timeout_s": settings.timeout_s}
+    values = {name: _shown(name, getattr(settings, name)) for name in _settings.KEYS}
     if json:
         print_json(
             {
@@ -46,5 +55,11 @@ def config(*, server: Server = None, json: Json = False) -> None:
     found = "" if settings.config_file.exists() else " (does not exist)"
     print_table(
         [{"setting": "config file", "value": f"{settings.config_file}{found}", "comes from": ""}]
-        + [{"setting": name, "value": f"{item.value}", "comes from": item.origin} for name, item in values.items()]
+        + [{"setting": name, "value": _words(item.value), "comes from": item.origin} for name, item in values.items()]
     )
+
+
+def _words(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not set" if value is None else f"{value}"

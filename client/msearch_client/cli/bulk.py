@@ -47,11 +47,14 @@ class BulkRegistration:
     fitted in the order of the manifest, so that the result does not depend on `jobs`.
     """
 
-    def __init__(self, client: Client, manifest: Manifest, *, jobs: int, limit_rows: int | None) -> None:
+    def __init__(
+        self, client: Client, manifest: Manifest, *, jobs: int, limit_rows: int | None, sample: int | None = None
+    ) -> None:
         self._client = client
         self._manifest = manifest
         self._jobs = jobs
         self._limit_rows = limit_rows
+        self._sample = sample
         self._unavailable: UnavailableError | None = None
         self._stopped = threading.Event()
 
@@ -77,7 +80,10 @@ class BulkRegistration:
         try:
             self._check_available()
             try:
-                ready.set_result(self._client.get_dataset(entry.identity))
+                found = self._client.get_dataset(entry.identity)
+                if self._sample is not None and found.sample is None and entry.data is not None:
+                    return pool.submit(self._store_sample, found, entry)
+                ready.set_result(found)
             except NotFoundError:
                 if entry.data is None:
                     raise
@@ -95,10 +101,20 @@ class BulkRegistration:
             ready.set_exception(self._noted(error))
         return ready
 
+    def _store_sample(self, dataset: Dataset, entry: DatasetEntry) -> Dataset:
+        """Stores rows of the dataset, if that is asked for."""
+        if self._sample is None:
+            return dataset
+        self._check_available()
+        return self._client.put_sample(
+            dataset, entry.data, rows=self._sample, labels=entry.labels, modality=entry.modality, column=entry.column,
+            ignore=entry.ignore,
+        )  # fmt: skip
+
     def _register_dataset(self, entry: DatasetEntry, space: FeatureSpace) -> Dataset:
         self._check_available()
         try:
-            return self._client.register_dataset(
+            registered = self._client.register_dataset(
                 entry.name,
                 data=entry.data,
                 labels=entry.labels,
@@ -115,6 +131,7 @@ class BulkRegistration:
         except AlreadyExistsError:
             # Another program registered it between the look and the call.
             return self._client.get_dataset(entry.identity)
+        return self._store_sample(registered, entry)
 
     def _register(self, entry: ModelEntry, datasets: dict[str, Future[Dataset]]) -> Outcome:
         name = ""

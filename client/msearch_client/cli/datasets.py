@@ -26,6 +26,10 @@ app = typer.Typer(help="The source datasets: what models were trained on.")
 Reference = Annotated[str, typer.Argument(metavar="DATASET", help="Name, name@version, or id.")]
 
 
+sample_app = typer.Typer(help="Rows of a dataset kept by the service, for int8 calibration and checks of outputs.")
+app.add_typer(sample_app, name="sample")
+
+
 @app.command("list")
 def list_datasets(
     *,
@@ -90,11 +94,20 @@ def print_dataset(dataset: Dataset, *, json: bool) -> None:
             "licence": dataset.licence,
             "tags": ", ".join(dataset.tags),
             "signatures": "\n".join(signatures),
+            "sample": _describe_sample(dataset),
             "registered": format_time(dataset.created_at),
             "changed": format_time(dataset.updated_at) if dataset.revision > 1 else "",
             "revision": str(dataset.revision),
         }
     )
+
+
+def _describe_sample(dataset: Dataset) -> str:
+    sample = dataset.sample
+    if sample is None:
+        return "none stored"
+    classes = f", classes in {sample.label_column}" if sample.label_column else ""
+    return f"{sample.row_count:,} rows stored, {format_bytes(sample.size_bytes)}{classes}"
 
 
 @app.command()
@@ -161,3 +174,49 @@ def delete(
         print_json({"deleted": found.id})
     else:
         print_line(f"deleted {found.name}@{found.version}")
+
+
+@sample_app.command("put")
+def put_sample(
+    dataset: Reference,
+    *,
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="The dataset's rows: file or image folder.")],
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="Store this many rows.")] = 256,
+    labels: options.Labels = None,
+    as_modality: options.AsModality = None,
+    column: options.Column = None,
+    ignore: options.Ignore = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Another one chooses other rows.")] = 1,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Store rows of a dataset with the service, in place of an earlier sample. These rows leave this machine.
+
+    Agents calibrate int8 on them and check outputs with them, and whoever may read the service may ask for that;
+    --ignore keeps columns here. Without a sample agents use generated inputs.
+    """
+    with Client(server) as client, progress("reading", unit="rows") as show_progress:
+        stored = client.put_sample(
+            dataset, data, rows=rows, labels=labels, modality=as_modality, column=column, ignore=ignore or (),
+            seed=seed, progress=show_progress,
+        )  # fmt: skip
+    if json:
+        print_json(stored.to_dict())
+    else:
+        print_line(f"{stored.name}@{stored.version}: {_describe_sample(stored)}")
+
+
+@sample_app.command("delete")
+def delete_sample(
+    dataset: Reference, *, yes: options.Yes = False, server: options.Server = None, json: options.Json = False
+) -> None:
+    """Remove the stored sample of a dataset; harmless if there is none."""
+    with Client(server) as client:
+        found = client.get_dataset(dataset)
+        if found.sample is not None:
+            options.confirm(f"Delete the stored sample of {found.name}@{found.version}?", yes=yes)
+        changed = client.delete_sample(found)
+    if json:
+        print_json(changed.to_dict())
+    else:
+        print_line(f"{changed.name}@{changed.version} has no stored sample")

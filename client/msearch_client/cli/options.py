@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
-from msearch_client import Filter, LocalError, Modality
+from msearch_client import Filter, Load, LocalError, Modality, Precision, Variant
+from msearch_client._variants import cross
 from msearch_sketch.errors import SignatureError
 from msearch_sketch.signature import Signature
+
+Parsed = TypeVar("Parsed")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Server = Annotated[
@@ -65,6 +68,32 @@ Format = Annotated[
         "--format", metavar="FORMAT", help="Keep this artifact format (onnx, ...); repeat for any of several."
     ),
 ]
+Backend = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="onnxruntime, openvino, torch, inductor, tensorrt, null, or another that an agent has; repeat.",
+    ),
+]
+OfPrecision = Annotated[
+    list[Precision] | None,
+    typer.Option(
+        "--precision", metavar="NAME", help=f"For each --backend; repeat. One of {', '.join(Precision)}; default: fp32."
+    ),
+]
+OfVariant = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="TEXT",
+        help='One variant in full: "onnxruntime int8_static batch=8 threads=2 mode=NAME device=cuda:0"; repeat.',
+    ),
+]
+HostClass = Annotated[
+    str,
+    typer.Option("--host-class", metavar="CLASS", help="Only hosts whose class begins so, as `agents list` shows it."),
+]
 Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="List at most this many.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -91,6 +120,36 @@ def make_filter(
         formats=tuple(formats or ()),
         dataset_id=dataset_id,
     )
+
+
+def usage(parse: Callable[[str], Parsed], text: str) -> Parsed:
+    """What `parse` makes of an option's text; where it cannot be read, the command line is wrong."""
+    try:
+        return parse(text)
+    except LocalError as error:
+        raise typer.BadParameter(f"{error.message} ({error.hint})" if error.hint else error.message) from None
+
+
+def read_load(text: str) -> Load:
+    """The load of an option."""
+    return usage(Load.parse, text)
+
+
+def make_variants(
+    backends: Sequence[str] | None,
+    precisions: Sequence[Precision] | None,
+    variants: Sequence[str] | None,
+    *,
+    remote: bool = False,
+) -> tuple[Variant, ...]:
+    """The variants of the options; none where nothing was given and the usual one is meant."""
+    named = tuple(usage(Variant.parse, text) for text in variants or ())
+    if precisions and not backends and not remote:
+        if named:
+            raise typer.BadParameter("--precision belongs to --backend; a --variant says its own")
+        raise typer.BadParameter("--precision needs --backend")
+    chosen = list(backends or ()) or (["remote"] if remote and not named else [])
+    return tuple(dict.fromkeys((*cross(chosen, precisions or ()), *named)))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -12,7 +12,15 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -106,6 +114,19 @@ def progress(label: str, *, unit: str) -> Iterator[Callable[[int, int | None], o
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(label, total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def fraction_bar(label: str) -> Iterator[Callable[[float, str], object] | None]:
+    """A bar on stderr for work that knows its share and says what it is doing; None where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+               TimeElapsedColumn(), TextColumn("{task.fields[said]}"))  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True, markup=False), transient=True) as bars:
+        task = bars.add_task(printable(label), total=1.0, said="")
+        yield lambda share, said: bars.update(task, completed=share, said=printable(said))
 
 
 def count(number: int, noun: str) -> str:

@@ -18,7 +18,24 @@ import typer
 from typer.core import TyperGroup
 
 from msearch_client import MsearchError
-from msearch_client.cli import about, datasets, models, query, register, scores, serve, sketch, spaces
+from msearch_client.cli import (
+    about,
+    agent,
+    agents,
+    compare,
+    datasets,
+    jobs,
+    models,
+    profile,
+    profiles,
+    query,
+    register,
+    scores,
+    serve,
+    sketch,
+    spaces,
+    tokens,
+)
 from msearch_client.cli.output import print_note, printable
 
 FAILED = 1
@@ -125,7 +142,14 @@ app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(spaces.app, name="spaces")
 app.command("scores")(scores.scores)
+app.command("profile")(profile.profile)
+app.add_typer(profiles.app, name="profiles")
+app.command("compare")(compare.compare)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(agents.app, name="agents")
+app.add_typer(tokens.app, name="token")
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
+app.command("agent", context_settings=serve.PASS_ON)(agent.agent)
 app.command("config")(about.config)
 app.command("version")(about.version)
 

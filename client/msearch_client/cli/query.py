@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from msearch_client import Candidate, Client, Ranking
-from msearch_client.cli import options
+from msearch_client import Candidate, Client, Constraint, ProfileOptions, Ranking
+from msearch_client.cli import missing, options
+from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
 
 
@@ -41,6 +42,36 @@ def query(
     scores: Annotated[str, typer.Option("--scores", metavar="NAME,...", help="Further scores to show.")] = "",
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Show this many candidates.")] = 10,
     explain: Annotated[bool, typer.Option("--explain", help="Show the evidence, and what was filtered out.")] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="LIMIT",
+            help='A limit on what was measured: "p99_ms<=20", "throughput_per_s>=200", "peak_memory_bytes<=512MiB"; '
+            "docs/profiling.md lists the quantities; repeat.",
+        ),
+    ] = None,
+    load: Annotated[
+        str | None,
+        typer.Option("--load", metavar="LOAD", help="The load that limits and quantities are about, as in server:100."),
+    ] = None,
+    host_class: options.HostClass = "",
+    order_by_metric: Annotated[
+        str, typer.Option("--order-by-metric", metavar="QUANTITY", help="Order by this measured quantity, best first.")
+    ] = "",
+    pareto: Annotated[
+        str,
+        typer.Option(
+            "--pareto", metavar="QUANTITY", help="Keep only the Pareto front of the score against this quantity."
+        ),
+    ] = "",
+    profile_missing: Annotated[
+        bool,
+        typer.Option(
+            "--profile-missing",
+            help="Measure the best unmeasured candidates, at most --top, wait for that, and ask again.",
+        ),
+    ] = False,
     as_modality: options.AsModality = None,
     column: options.Column = None,
     ignore: options.Ignore = None,
@@ -48,7 +79,11 @@ def query(
     server: options.Server = None,
     json: options.Json = False,
 ) -> None:
-    """Rank the registered models for data without labels."""
+    """Rank the registered models for data without labels, if asked by what was measured of them.
+
+    With --require, --order-by-metric or --pareto each candidate is shown with its best variant, and candidates without
+    a measurement that could tell are listed apart, with the command that would measure them.
+    """
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
     if score is not None and order_by is not None:
@@ -60,22 +95,45 @@ def query(
     wanted = options.make_filter(
         tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
     )
-    with Client(server) as client, progress("reading" if by_service else "sketching", unit="rows") as show_progress:
-        if by_service:
-            ranking = client.search_by_data(
-                data, filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
-                modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows, progress=show_progress,
-            )  # fmt: skip
-        else:
-            ranking = client.search(
-                data if signature is None else options.read_signature(signature),
-                filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
-                modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows, progress=show_progress,
-            )  # fmt: skip
+    measured = ProfileOptions(
+        constraints=tuple(options.usage(Constraint.parse, text) for text in require or ()),
+        load="" if load is None else str(options.read_load(load)),
+        host_class=host_class,
+        order_by_metric=order_by_metric,
+        pareto_metric=pareto,
+    )
+    if profile_missing and measured == ProfileOptions():
+        raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
+    with Client(server) as client:
+
+        def ask(target: Any, *, by_service: bool) -> Ranking:
+            search = client.search_by_data if by_service else client.search
+            with progress("reading" if by_service else "sketching", unit="rows") as show_progress:
+                return search(
+                    target, filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
+                    require=measured.constraints, load=measured.load, host_class=measured.host_class,
+                    order_by_metric=measured.order_by_metric, pareto=measured.pareto_metric,
+                    modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows,
+                    progress=show_progress,
+                )  # fmt: skip
+
+        ranking = ask(data if signature is None else options.read_signature(signature), by_service=by_service)
+        if profile_missing:
+            lacking = missing.unmeasured(ranking)[:top]
+            if lacking and missing.measure(client, lacking, measured):
+                ranking = ask(ranking.signature, by_service=False)
     if json:
-        print_json(ranking.to_dict())
+        print_json(with_commands(ranking, measured))
     else:
-        print_ranking(ranking, explain=explain)
+        print_ranking(ranking, explain=explain, measured=measured)
+
+
+def with_commands(ranking: Ranking, measured: ProfileOptions) -> dict[str, Any]:
+    """The ranking as JSON values, each unmeasured candidate with the command that would measure it."""
+    document = ranking.to_dict()
+    for candidate, shown in zip(ranking.unmeasured, document["unmeasured"], strict=True):
+        shown["command"] = missing.command_for(candidate, measured)
+    return document
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -90,18 +148,26 @@ def parse_weights(text: str) -> dict[str, float]:
     return weights
 
 
-def print_ranking(ranking: Ranking, *, explain: bool) -> None:
+def print_ranking(ranking: Ranking, *, explain: bool, measured: ProfileOptions) -> None:
     """A ranking for people."""
-    order = " + ".join(item.score if item.weight == 1 else f"{item.weight:g} {item.score}" for item in ranking.order_by)
+    order = measured.order_by_metric or " + ".join(
+        item.score if item.weight == 1 else f"{item.weight:g} {item.score}" for item in ranking.order_by
+    )
     shown = count_of(len(ranking), ranking.total, "candidate")
     print_line(f"{shown} for {count(ranking.target_row_count, 'row')}, ordered by {order}")
     if ranking.candidates:
         names = ranking.score_names
         several = len(ranking.order_by) > 1
-        rows = [_row(candidate, names, several=several) for candidate in ranking]
-        print_table(rows, numbers=("rank", "mean rank", names[0], "support", *names[1:]), keys=("rank", "model"))
+        metrics = _metrics(measured)
+        rows = [
+            _row(candidate, names, several=several) | (_measured_cells(candidate, metrics) if metrics else {})
+            for candidate in ranking
+        ]
+        numbers = ("rank", "mean rank", *names[:1], "support", *names[1:], *metrics)
+        print_table(rows, numbers=numbers, keys=("rank", "model"))
     if explain:
         _print_evidence(ranking)
+    missing.print_unmeasured(ranking, measured)
     for notice in ranking.notices:
         print_line(f"note: {notice}")
 
@@ -121,6 +187,19 @@ def _row(candidate: Candidate, names: tuple[str, ...], *, several: bool) -> dict
         if name == names[0]:
             row["support"] = "-" if found is None else f"{found.support:,.0f}"
     return row
+
+
+def _metrics(measured: ProfileOptions) -> tuple[str, ...]:
+    """The quantities to show: those asked about, else the usual ones."""
+    if measured == ProfileOptions():
+        return ()
+    return tuple(dict.fromkeys((*measured.metrics, "p99_ms", "throughput_per_s")))
+
+
+def _measured_cells(candidate: Candidate, metrics: tuple[str, ...]) -> dict[str, str]:
+    profile = candidate.profile
+    cells = {"variant": "-" if profile is None else str(profile.variant)}
+    return cells | {name: format_metric(profile, name) for name in metrics}
 
 
 def _print_evidence(ranking: Ranking) -> None:

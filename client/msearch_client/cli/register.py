@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,8 @@ from msearch_client.cli.models import print_model
 from msearch_client.cli.output import print_json, print_line, print_note, progress
 
 DEFAULT_JOBS = 4
+
+_log = logging.getLogger("msearch_client")
 
 
 def register(
@@ -43,6 +46,16 @@ def register(
     manifest: Annotated[
         Path | None, typer.Option("--manifest", metavar="FILE", help="Register all models of this manifest instead.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            "--sample",
+            metavar="N",
+            min=1,
+            help="Also store N rows of the data with the service, for int8 calibration and checks of outputs. Off by "
+            "default: these rows leave this machine, everything else of the data stays here.",
+        ),
+    ] = None,
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="N", min=1, help="With --manifest: work on this many at a time.")
     ] = DEFAULT_JOBS,
@@ -64,12 +77,14 @@ def register(
         for name, value in given.items():
             if value is not None:
                 raise typer.BadParameter(f"{name} is said in the manifest")
-        _register_all(manifest, jobs, limit_rows, server, json=json)
+        _register_all(manifest, jobs, limit_rows, server, sample=sample, json=json)
         return
     if card is None or manifest is not None:
         raise typer.BadParameter("give either a card or --manifest")
     if data is None and labels is not None:
         raise typer.BadParameter("--labels needs --data")
+    if data is None and sample is not None:
+        raise typer.BadParameter("--sample needs --data")
     checked = read_card(card)
     with Client(server) as client:
         source: NewDataset | str | None = dataset
@@ -87,14 +102,23 @@ def register(
                 )
         with progress("uploading", unit="bytes") as show_progress:
             model = client.register_model(checked, artifact=artifact, dataset=source, progress=show_progress)
+        if sample is not None:
+            with progress("storing a sample", unit="rows") as show_progress:
+                client.put_sample(
+                    model.dataset_id, data, rows=sample, labels=labels, modality=as_modality, column=column,
+                    ignore=ignore or (), progress=show_progress,
+                )  # fmt: skip
+            _log.warning("rows of %s are stored with the service now: a sample of at most %d", data, sample)
     print_model(model, json=json)
 
 
-def _register_all(path: Path, jobs: int, limit_rows: int | None, server: str | None, *, json: bool) -> None:
+def _register_all(
+    path: Path, jobs: int, limit_rows: int | None, server: str | None, *, sample: int | None, json: bool
+) -> None:
     manifest = read_manifest(path)
     outcomes: list[Outcome] = []
     with Client(server) as client, progress("registering", unit="models") as show_progress:
-        run = BulkRegistration(client, manifest, jobs=jobs, limit_rows=limit_rows).run()
+        run = BulkRegistration(client, manifest, jobs=jobs, limit_rows=limit_rows, sample=sample).run()
         try:
             with closing(run):
                 for outcome in run:

@@ -1,0 +1,116 @@
+"""`jobs`: list, show, watch and cancel profiling jobs."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from msearch_client import Client, Job, JobState
+from msearch_client.cli import options
+from msearch_client.cli.figures import format_duration
+from msearch_client.cli.following import describe, follow
+from msearch_client.cli.output import count_of, format_time, print_fields, print_json, print_line, print_table
+from msearch_client.cli.profile import print_profiles
+
+app = typer.Typer(help="Profiling jobs.")
+
+Reference = Annotated[str, typer.Argument(metavar="JOB", help="Id of the job.")]
+
+
+@app.command("list")
+def list_jobs(
+    *,
+    state: Annotated[
+        JobState | None,
+        typer.Option("--state", metavar="STATE", help=f"Keep this state. One of {', '.join(JobState)}."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Keep jobs of this model.")] = None,
+    limit: options.Limit = 50,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """List jobs, newest first."""
+    with Client(server) as client:
+        found = client.list_jobs(state=state, model=model)
+        shown = list(islice(found, limit))
+        total = found.total
+    if json:
+        print_json({"jobs": [job.to_dict() for job in shown], "total": total})
+        return
+    if shown:
+        print_table([_row(job) for job in shown], wide=("doing",))
+    print_line(count_of(len(shown), total, "job"))
+
+
+def _row(job: Job) -> dict[str, str]:
+    return {
+        "job": job.id,
+        "model": job.model_name or "-",
+        "state": job.state.value,
+        "submitted": format_time(job.created_at),
+        "took": format_duration(job.took),
+        "doing": job.failure.code if job.failure else "" if job.ended else describe(job),
+    }
+
+
+@app.command()
+def show(job: Reference, *, server: options.Server = None, json: options.Json = False) -> None:
+    """Show everything about one job."""
+    with Client(server) as client:
+        found = client.get_job(job)
+    print_job(found, json=json)
+
+
+def print_job(job: Job, *, json: bool) -> None:
+    """A job as JSON or for people."""
+    if json:
+        print_json(job.to_dict())
+        return
+    spec = job.spec
+    failures = [f"attempt {number}: {item.code}: {item.message}" for number, item in enumerate(job.attempt_failures, 1)]
+    print_fields(
+        {
+            "job": job.id,
+            "model": job.model_name or "none",
+            "state": job.state.value + (", asked to be cancelled" if job.cancel_requested and not job.ended else ""),
+            "failure": f"{job.failure.code}: {job.failure.message}" if job.failure else "",
+            "progress": "" if job.ended else f"{job.progress.fraction:.0%} {describe(job)}",
+            "variants": "\n".join(str(variant) for variant in spec.variants),
+            "loads": "\n".join(str(load) for load in spec.loads),
+            "remote target": spec.remote_target,
+            "host class": spec.host_class,
+            "labels": ", ".join(f"{key}={value}" for key, value in spec.labels.items()),
+            "agent": job.agent_id,
+            "attempt": f"{job.attempt} of {job.max_attempts}" if job.attempt else "",
+            "earlier": "\n".join(failures),
+            "submitted": format_time(job.created_at),
+            "ended": format_time(job.ended_at),
+            "took": format_duration(job.took),
+            "profiles": "\n".join(job.profile_ids),
+        }
+    )
+
+
+@app.command()
+def cancel(job: Reference, *, server: options.Server = None, json: options.Json = False) -> None:
+    """Cancel a job: at once if it is pending, else its agent is told. Harmless if it has ended."""
+    with Client(server) as client:
+        found = client.cancel_job(job)
+    if json:
+        print_json(found.to_dict())
+    elif found.state is JobState.CANCELLED:
+        print_line(f"cancelled {found.id}")
+    elif found.ended:
+        print_line(f"{found.id} had ended already: {found.state}")
+    else:
+        print_line(f"asked the agent to cancel {found.id}")
+
+
+@app.command()
+def watch(job: Reference, *, server: options.Server = None, json: options.Json = False) -> None:
+    """Follow a job until it has ended, then show what it measured. Fails if the job does."""
+    with Client(server) as client:
+        measured = follow(client, client.get_job(job))
+    print_profiles(measured, json=json)

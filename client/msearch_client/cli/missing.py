@@ -1,0 +1,81 @@
+"""Candidates that nobody measured yet: how to measure them, and doing so."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from msearch_client import (
+    Candidate,
+    Client,
+    InvalidArgumentError,
+    JobFailedError,
+    LocalError,
+    NotFoundError,
+    PreconditionFailedError,
+    ProfileOptions,
+    Ranking,
+)
+from msearch_client._job_calls import BACKEND_OF_FORMAT
+from msearch_client.cli.following import follow
+from msearch_client.cli.output import count, count_of, print_line, print_note
+
+USUAL_LOAD = "single_stream"
+
+
+def command_for(candidate: Candidate, options: ProfileOptions) -> str:
+    """The command that would measure a candidate under the load that a question is about."""
+    model = candidate.model
+    words = ["msearch-cli", "profile", f"{model.name}@{model.version}"]
+    if options.load:
+        words += ["--load", options.load]
+    if options.host_class:
+        words += ["--host-class", options.host_class]
+    text = shlex.join(words)
+    # A hosted model has no artifact: whoever hosts it knows its address.
+    return text if model.artifact.format in BACKEND_OF_FORMAT else f"{text} --remote grpc://HOST:PORT/MODEL"
+
+
+def unmeasured(ranking: Ranking) -> tuple[Candidate, ...]:
+    """Candidates whose profiles cannot tell; where nothing is required of profiles, those that have none."""
+    return ranking.unmeasured or tuple(candidate for candidate in ranking if candidate.profile is None)
+
+
+def print_unmeasured(ranking: Ranking, options: ProfileOptions) -> None:
+    """The unmeasured candidates apart, each as the command that would measure it."""
+    if not ranking.unmeasured:
+        return
+    where = (f" under {options.load}" if options.load else "") + (
+        f" on {options.host_class}" if options.host_class else ""
+    )
+    shown, total = len(ranking.unmeasured), max(ranking.unmeasured_total, len(ranking.unmeasured))
+    print_line()
+    print_line(f"{count_of(shown, total, 'candidate')} not measured yet{where}; to measure, or with --profile-missing:")
+    for candidate in ranking.unmeasured:
+        first = candidate.scores[0] if candidate.scores else None
+        score = "" if first is None or first.value is None else f"  # {first.score} {first.value:.4f}"
+        print_line(f"  {command_for(candidate, options)}{score}")
+
+
+def measure(client: Client, candidates: Sequence[Candidate], options: ProfileOptions) -> int:
+    """Submits a job for each candidate, waits for all, and returns how many were measured.
+
+    What fails is told on stderr and does not stop the others.
+    """
+    jobs = []
+    for candidate in candidates:
+        name = f"{candidate.model.name}@{candidate.model.version}"
+        try:
+            job = client.submit_job(candidate.model, loads=options.load or USUAL_LOAD, host_class=options.host_class)
+        except (LocalError, InvalidArgumentError, NotFoundError, PreconditionFailedError) as error:
+            print_note(f"note: {name} is not measured: {error.message}" + (f" ({error.hint})" if error.hint else ""))
+        else:
+            jobs.append((name, job))
+    measured = 0
+    for number, (name, job) in enumerate(jobs, 1):
+        try:
+            follow(client, job, label=f"{name} ({number} of {count(len(jobs), 'job')})")
+            measured += 1
+        except JobFailedError as error:
+            print_note(f"note: {error.message}")
+    return measured
