@@ -1,0 +1,1 @@
+"""How jobs find agents, and a simulator that runs the same policy. Pure."""
