@@ -14,6 +14,7 @@ from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer
 from profiler_agent.backends._torch_programs import Program, generated_tensors
 from profiler_agent.backends.base import Feed
 from profiler_agent.errors import CompileFailed
+from profiler_agent.onnx_files import fit_batch
 
 _ATEN = torch.ops.aten
 # The quantiser looks for the functions that nodes come from, which are metadata of the exported file, and not trusted.
@@ -53,7 +54,7 @@ def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool, ba
         if dynamic:  # the scales of weights are taken from a call, those of activations from none
             prepared(*generated_tensors(program.inputs, batch_size, "cpu"))
         else:
-            for feed in calibration:
+            for feed in fit_batch(calibration, program.inputs):
                 prepared(*(torch.from_numpy(feed[spec.name].copy()) for spec in program.inputs))
         module: torch.fx.GraphModule = convert_pt2e(prepared)
     if not any("quantized_decomposed" in str(node.target) for node in module.graph.nodes):

@@ -17,7 +17,7 @@ from profiler_agent.backends._cache import Entry, calibration_digest, find_entry
 from profiler_agent.backends._feeds import check_batch, check_feed
 from profiler_agent.backends.base import CompileFacts, CompileRequest, Feed, Probe
 from profiler_agent.errors import BackendUnavailable, CompileFailed, JobError, UnsupportedOperator
-from profiler_agent.onnx_files import read_specs
+from profiler_agent.onnx_files import fit_batch, read_specs
 from profiler_agent.work import Precision, TensorSpec, Variant
 
 MODES = ("", "static")
@@ -69,7 +69,7 @@ def compile_model(request: CompileRequest, found: Probe, start_ns: int) -> OpenV
     from_cache = compiled is not None
     if compiled is None:
         try:
-            compiled = core.compile_model(_read(request), device, config)
+            compiled = core.compile_model(_read(request, inputs), device, config)
             blob = compiled.export_model().getvalue()
         except Exception as error:  # noqa: BLE001 - the runtime raises RuntimeError and its subclasses, NNCF anything
             raise describe_failure(error) from None
@@ -125,7 +125,7 @@ def _kept(core: openvino.Core, entry: Entry, device: str, config: Mapping[str, A
         return None
 
 
-def _read(request: CompileRequest) -> openvino.Model:
+def _read(request: CompileRequest, inputs: tuple[TensorSpec, ...]) -> openvino.Model:
     """The model, quantised and with its batch fixed as asked. The frontend is named, so nothing but ONNX is read."""
     frontend = FrontEndManager().load_by_framework("onnx")
     model = frontend.convert(frontend.load(str(request.artifact)))
@@ -133,7 +133,7 @@ def _read(request: CompileRequest) -> openvino.Model:
         from profiler_agent.backends import _openvino_int8 as int8  # noqa: PLC0415 - NNCF takes seconds
 
         if request.variant.precision is Precision.INT8_STATIC:
-            model = int8.quantise(model, request.calibration)
+            model = int8.quantise(model, fit_batch(request.calibration, inputs))
         else:
             model = int8.compress(model)
     if request.variant.mode == "static":

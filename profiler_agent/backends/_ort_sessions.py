@@ -85,20 +85,31 @@ def open_session(request: CompileRequest, found: Probe, start_ns: int) -> OnnxRu
 
 
 def _find_device(variant: Variant, found: Probe) -> str:
-    device = variant.device or found.devices[min(1, len(found.devices) - 1)]
+    device = variant.device or _best_device(variant, found)
     if device not in found.devices:
         raise BackendUnavailable(f"ONNX Runtime has no device {device!r} here; it has {', '.join(found.devices)}")
     if variant.mode not in found.modes or (variant.mode == "tensorrt" and device == "cpu"):
         modes = ", ".join(map(repr, found.modes))
         raise BackendUnavailable(f"ONNX Runtime has no mode {variant.mode!r} on {device}; it has {modes}")
-    offered: tuple[Precision, ...] = _CPU_PRECISIONS if device == "cpu" else _CUDA_PRECISIONS
-    offered = _TENSORRT_PRECISIONS if variant.mode == "tensorrt" else offered
+    offered = _offered(device, variant.mode)
     if variant.precision not in offered:
         words = f" in the mode {variant.mode}" if variant.mode else ""
         raise BackendUnavailable(
             f"ONNX Runtime offers no {variant.precision} on {device}{words}; it offers {', '.join(offered)}"
         )
     return device
+
+
+def _best_device(variant: Variant, found: Probe) -> str:
+    """The first GPU where it has the precision, else the CPU."""
+    gpus = found.devices[1:2]
+    return next((gpu for gpu in gpus if variant.precision in _offered(gpu, variant.mode)), "cpu")
+
+
+def _offered(device: str, mode: str) -> tuple[Precision, ...]:
+    if device == "cpu":
+        return _CPU_PRECISIONS
+    return _TENSORRT_PRECISIONS if mode == "tensorrt" else _CUDA_PRECISIONS
 
 
 def _rewritten(request: CompileRequest, device: str, found: Probe) -> tuple[Path, bool]:

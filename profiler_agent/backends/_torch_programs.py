@@ -57,7 +57,7 @@ def find_device(variant: Variant, probe: Probe) -> str:
     Raises:
         BackendUnavailable: there is no such device, mode, or precision on it.
     """
-    device = variant.device or probe.devices[min(1, len(probe.devices) - 1)]
+    device = variant.device or _best_device(variant, probe)
     if device not in probe.devices:
         raise BackendUnavailable(f"PyTorch has no device {device!r} here; it has {', '.join(probe.devices)}")
     if variant.mode not in probe.modes:
@@ -66,6 +66,11 @@ def find_device(variant: Variant, probe: Probe) -> str:
     if variant.precision not in probe.precisions or (device == "cpu" and variant.precision is Precision.FP16):
         raise BackendUnavailable(f"the backend {variant.backend} offers no {variant.precision} on {device}")
     return device
+
+
+def _best_device(variant: Variant, probe: Probe) -> str:
+    on_cpu = len(probe.devices) == 1 or variant.precision in (Precision.INT8_DYNAMIC, Precision.INT8_STATIC)
+    return "cpu" if on_cpu else probe.devices[1]
 
 
 def list_devices() -> tuple[str, ...]:
@@ -187,9 +192,11 @@ def place(program: Program, precision: Precision, device: str) -> torch.fx.Graph
     half = getattr(torch, HALVES[precision]) if precision in HALVES else None
     if half is not None:
         module = module.to(half)
-        for name, value in list(vars(module).items()):
+    for part in module.modules():  # constants are neither parameters nor buffers
+        for name, value in list(vars(part).items()):
             if isinstance(value, torch.Tensor):
-                setattr(module, name, _halved(value.to(device), half))
+                value = value.to(device)  # noqa: PLW2901
+                setattr(part, name, value.to(half) if half and value.dtype is torch.float32 else value)
     for node in module.graph.nodes:
         if node.op == "call_function":
             node.args = torch.fx.node.map_aggregate(node.args, lambda value: _placed(value, half, device))
@@ -198,10 +205,6 @@ def place(program: Program, precision: Precision, device: str) -> torch.fx.Graph
         _cast_ends(module, half)
     module.recompile()
     return module
-
-
-def _halved(value: torch.Tensor, half: torch.dtype) -> torch.Tensor:
-    return value.to(half) if value.dtype is torch.float32 else value
 
 
 def _placed(value: Any, half: torch.dtype | None, device: str) -> Any:

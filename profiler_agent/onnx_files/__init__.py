@@ -1,6 +1,7 @@
-"""Reads and rewrites ONNX files; never runs them. Everything but `generated_feeds` needs the package onnx.
+"""Reads and rewrites ONNX files. Whatever touches a file needs the package onnx; int8 needs onnxruntime, too.
 
-onnx is imported by the first call, so that importing this package costs nothing where no ONNX file is read.
+Both are imported by the first call, so that importing this package costs nothing where no ONNX file is read. No file is
+ever run, except that onnxruntime runs a model to calibrate it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from profiler_agent.onnx_files.feeds import Feed, generated_feeds
+from profiler_agent.onnx_files.feeds import Feed, fit_batch, generated_feeds
 from profiler_agent.onnx_files.words import Counts
 from profiler_agent.work import Precision, TensorSpec
 
@@ -16,6 +17,7 @@ __all__ = [
     "Counts",
     "Feed",
     "count",
+    "fit_batch",
     "generated_feeds",
     "read_specs",
     "write_fixed_batch",

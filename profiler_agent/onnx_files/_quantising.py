@@ -16,7 +16,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from profiler_agent.errors import CompileFailed, JobError
 from profiler_agent.onnx_files import _reading
-from profiler_agent.onnx_files.feeds import Feed
+from profiler_agent.onnx_files.feeds import Feed, fit_batch
 
 _TENSORRT_OPERATORS = ["Conv", "Gemm", "MatMul"]
 _INTEGER_OPERATORS = frozenset(
@@ -46,7 +46,7 @@ def quantise_static(source: Path, target: Path, calibration: Sequence[Feed], *, 
         quantize_static(
             str(prepared),
             str(target),
-            _Rows(calibration),
+            _Rows(fit_batch(calibration, _reading.specs(_reading.read(source))[0])),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=_TENSORRT_OPERATORS if symmetric else None,
             per_channel=True,

@@ -31,6 +31,22 @@ def generated_feeds(specs: Sequence[TensorSpec], rows: int, seed: int) -> dict[s
     return {spec.name: _generate(rng, spec, rows) for spec in specs}
 
 
+def fit_batch(feeds: Sequence[Feed], specs: Sequence[TensorSpec]) -> list[Feed]:
+    """The same rows in feeds that a model of a fixed batch takes; as they are if its batch is free.
+
+    Rows that fill no batch are left out, unless there is none otherwise: then rows are repeated.
+    """
+    batch = next((spec.shape[0] for spec in specs if spec.shape), None)
+    if not isinstance(batch, int) or not feeds:
+        return list(feeds)
+    joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
+    rows = len(next(iter(joined.values())))
+    if rows < batch:
+        joined = {name: np.resize(array, (batch, *array.shape[1:])) for name, array in joined.items()}
+    starts = range(0, max(rows, batch) - batch + 1, batch)
+    return [{name: array[start : start + batch] for name, array in joined.items()} for start in starts]
+
+
 def _generate(rng: np.random.Generator, spec: TensorSpec, rows: int) -> NDArray[Any]:
     shape = tuple(
         rows if axis == 0 else extent if isinstance(extent, int) else _FREE_EXTENT

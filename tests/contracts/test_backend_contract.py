@@ -345,6 +345,22 @@ def test_a_fixed_batch_is_not_stretched(name: str, ask: Ask, models: Path) -> No
         backend.compile(ask(name, path, batch_size=8))
 
 
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.INT8_STATIC])
+@readers
+def test_a_fixed_batch_is_kept(name: str, precision: Precision, ask: Ask, models: Path) -> None:
+    backend = usable(name)
+    if precision not in probed(name).precisions:
+        pytest.skip(f"{name} offers no {precision} here: {probed(name).detail}")
+    path = compiled_models.write_fixed(models, backend.formats[0], batch=4)
+    request = ask(name, path, precision=precision, batch_size=4)
+    rows = EXAMPLES["mlp"].feed(70, 1)
+    compiled = backend.compile(replace(request, calibration=[rows]))
+    feed = EXAMPLES["mlp"].feed(4)
+    (output,) = compiled.run(feed).values()
+    assert compiled.inputs[0].shape == (4, 16)
+    assert_agrees(output, reference("mlp", feed), precision)
+
+
 @readers
 def test_calibration_is_asked_for(name: str, ask: Ask) -> None:
     backend = usable(name)

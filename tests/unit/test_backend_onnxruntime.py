@@ -76,6 +76,21 @@ def test_what_a_device_lacks_is_said(gpu_host: Path, variant: dict[str, Any], sa
         BACKEND.compile(request_for(write_model(gpu_host, "mlp", "onnx"), **variant))
 
 
+@pytest.mark.parametrize(
+    ("precision", "mode", "device"),
+    [
+        (Precision.FP32, "", "cuda:0"),
+        (Precision.BF16, "", "cuda:0"),
+        (Precision.INT8_DYNAMIC, "", "cpu"),
+        (Precision.INT8_STATIC, "", "cpu"),
+        (Precision.INT8_STATIC, "tensorrt", "cuda:0"),
+    ],
+)
+def test_the_best_device_is_chosen_by_precision(gpu_host: Path, precision: Precision, mode: str, device: str) -> None:
+    variant = Variant(backend="onnxruntime", precision=precision, mode=mode)
+    assert sessions._find_device(variant, BACKEND.probe()) == device
+
+
 def test_providers_are_asked_for_in_order_with_full_floats() -> None:
     variant = Variant(backend="onnxruntime")
     assert sessions._providers(variant, "cpu") == ("CPUExecutionProvider", [("CPUExecutionProvider", {})])

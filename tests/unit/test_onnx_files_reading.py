@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from profiler_agent.errors import CompileFailed, RefusedFormat
-from profiler_agent.onnx_files import generated_feeds, read_specs, write_fixed_batch
+from profiler_agent.onnx_files import fit_batch, generated_feeds, read_specs, write_fixed_batch
 from profiler_agent.work import TensorSpec
 from tests.compiled_models import EXAMPLES, damaged, mlp_onnx, reference
 
@@ -144,3 +144,23 @@ def test_a_seed_gives_its_feeds() -> None:
 def test_values_of_odd_types_are_not_made_up() -> None:
     with pytest.raises(ValueError, match="'x' of the element type bfloat16"):
         generated_feeds([TensorSpec(name="x", element_type="bfloat16", shape=(1,))], 1, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "wanted"),
+    [
+        ([3, 2], "n", [[0, 1, 2], [3, 4]]),
+        ([3, 2], 2, [[0, 1], [2, 3]]),
+        ([3, 2], 5, [[0, 1, 2, 3, 4]]),
+        ([3, 2], 7, [[0, 1, 2, 3, 4, 0, 1]]),
+        ([3], 1, [[0], [1], [2]]),
+        ([], 4, []),
+    ],
+)
+def test_rows_are_laid_into_the_batches_that_a_model_takes(
+    sizes: list[int], batch: int | str, wanted: list[list[int]]
+) -> None:
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    feeds = [{"x": np.arange(start, start + size)[:, None]} for start, size in zip(starts, sizes, strict=True)]
+    spec = TensorSpec(name="x", element_type="int64", shape=(batch, 1))
+    assert [feed["x"][:, 0].tolist() for feed in fit_batch(feeds, [spec])] == wanted
