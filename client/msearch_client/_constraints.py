@@ -49,7 +49,7 @@ class Constraint(Record):
         return cls(metric, relation[sign], read_amount(amount, metric))
 
     def __str__(self) -> str:
-        return f"{self.metric}{self.relation.value}{self.limit:g}"
+        return f"{self.metric}{self.relation.value}{self.limit:.15g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ _BY_UNIT: dict[tuple[str, str], str] = {
         "dispatch_p50_ms dispatch_p99_ms batch_wait_p50_ms batch_wait_p99_ms preprocess_ms postprocess_ms "
         "cold_start_ms process_start_ms load_ms compile_ms first_inference_ms batch_slope_ms batch_intercept_ms"
     ),
+    ("s", LOWER): "duration_s warm_up_s",
     ("1/s", HIGHER): "throughput_per_s goodput_per_s peak_rate_per_s",
     ("bytes", LOWER): "peak_memory_bytes device_memory_bytes artifact_bytes compiled_bytes",
     ("", LOWER): "cpu_utilisation gpu_utilisation memory_utilisation max_difference accuracy_loss parameters",
@@ -48,6 +49,7 @@ QUANTITIES: dict[str, Quantity] = {
 # Factors to the unit of the quantity. Prefixes of bytes follow IEC 80000-13: KiB is 1024, kB is 1000.
 _FACTORS: dict[str, dict[str, float]] = {
     "ms": {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6},
+    "s": {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
     "1/s": {"1/s": 1.0, "/s": 1.0, "hz": 1.0, "k/s": 1e3, "1/min": 1 / 60, "/min": 1 / 60},
     "bytes": {
         "b": 1.0, "byte": 1.0, "bytes": 1.0,
@@ -64,7 +66,7 @@ _FACTORS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 
 # Where case tells units apart (mJ from MJ) it counts; elsewhere it does not.
-_ANY_CASE = ("ms", "1/s", "bytes", "USD", "dB", "FLOP")
+_ANY_CASE = ("ms", "s", "1/s", "bytes", "USD", "dB", "FLOP")
 
 _AMOUNT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S*)")
 

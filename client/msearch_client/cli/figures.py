@@ -37,6 +37,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "model": (
         "artifact_bytes", "compiled_bytes", "parameters", "flops", "batch_slope_ms", "batch_intercept_ms",
     ),
+    "run": ("duration_s", "warm_up_s"),
     "quality": ("max_difference", "top1_agreement", "sqnr_db", "accuracy_loss", "speed_up"),
 }  # fmt: skip
 
@@ -64,20 +65,37 @@ def format_amount(value: float | None, unit: str) -> str:
         return f"{format_number(value)}/s"
     if unit == "USD":
         return f"{format_number(value)} USD"
+    if unit in ("ms", "s"):
+        return _format_seconds(value / 1e3 if unit == "ms" else value)
+    if not unit and value.is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}"
     if unit in ("J", "W", "g", "FLOP"):
         factor, prefix = next((pair for pair in _PREFIXES if abs(value) >= pair[0]), (1.0, ""))
         return f"{format_number(value / factor)} {prefix}{unit}"
     return f"{format_number(value)} {unit}".rstrip()
 
 
+def _format_seconds(seconds: float) -> str:
+    """Milliseconds where a model is fast or slow; other units only where these would be hard to read."""
+    size = abs(seconds)
+    if size >= 10:
+        return f"{format_number(seconds)} s"
+    if size >= 1e-5 or size == 0:
+        return f"{format_number(seconds * 1e3)} ms"
+    return f"{format_number(seconds * 1e6)} µs" if size >= 1e-7 else f"{format_number(seconds * 1e9)} ns"
+
+
 def format_interval(measurement: Measurement) -> str:
-    """The 95 % interval, or nothing where there is none."""
-    if measurement.value is None or (measurement.low is None and measurement.high is None):
-        return ""
+    """The 95 % interval, or nothing where there is none; the unit is said once where it is that of both ends."""
     low, high = (
-        "?" if end is None else format_amount(end, measurement.unit) for end in (measurement.low, measurement.high)
+        None if end is None else format_amount(end, measurement.unit) for end in (measurement.low, measurement.high)
     )
-    return f"{low} to {high}"
+    if measurement.value is None or (low is None and high is None):
+        return ""
+    if low is None or high is None:
+        return f"at most {high}" if low is None else f"at least {low}"
+    unit = high.partition(" ")[2]
+    return f"{low.removesuffix(f' {unit}') if unit else low.removesuffix('/s')} to {high}"
 
 
 def format_metric(profile: Profile | None, name: str) -> str:

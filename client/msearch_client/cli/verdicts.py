@@ -54,7 +54,8 @@ def explain(profile: Profile) -> Iterator[str]:
     """Why a profile does not count and why its variant is not offered, a line each; nothing if all is well."""
     for reason in profile.reasons:
         yield f"INVALID, {explain_reason(reason)}"
-    if profile.offer is Offer.REJECTED:
+    # That no run counts says no more than the reasons do.
+    if profile.offer is Offer.REJECTED and not profile.reasons:
         said = profile.offer_reason.removeprefix("rejected: ")
         yield f"rejected: {said or 'the agent gave no reason'}"
 
