@@ -9,6 +9,7 @@ from msearch_accuracy.errors import AccuracyError, LabelSpaceError
 from msearch_accuracy.evidence import CandidateEvidence, Coreset, TargetEvidence, Validation
 from msearch_accuracy.metrics import Metric
 from msearch_accuracy.predictor import FormPredictor, Prediction, Predictor, blend, predict
+from msearch_accuracy.shipped import default_predictor
 
 __all__ = [
     "AccuracyError",
@@ -22,5 +23,6 @@ __all__ = [
     "TargetEvidence",
     "Validation",
     "blend",
+    "default_predictor",
     "predict",
 ]

@@ -16,7 +16,13 @@ _SETTLED = 1e-4
 
 
 def dawid_skene(
-    votes: NDArray[np.int64], classes: int, weights: NDArray[np.float64] | None = None, iterations: int = 30
+    votes: NDArray[np.int64],
+    classes: int,
+    weights: NDArray[np.float64] | None = None,
+    iterations: int = 30,
+    *,
+    evidence: NDArray[np.float64] | None = None,
+    trust: float = 1.0,
 ) -> NDArray[np.float64]:
     """Posterior [n, classes] of each row's class.
 
@@ -25,6 +31,8 @@ def dawid_skene(
         classes: their number.
         weights: [n], rows that each row stands for.
         iterations: the most steps.
+        evidence: [n, classes], log-likelihoods from elsewhere that count beside the votes and start the iteration.
+        trust: by which log-likelihoods of votes are multiplied; below 1 where candidates err together.
     """
     candidates, count = votes.shape
     columns = votes + classes * np.arange(candidates)[:, None]
@@ -33,13 +41,17 @@ def dawid_skene(
     weighted = ballots if weights is None else ballots * weights[:, None]
     share = np.full(count, 1 / count) if weights is None else weights / weights.sum()
     posterior: NDArray[np.float64] = ballots.reshape(count, candidates, classes).sum(axis=1) + 1e-2
+    if evidence is not None:
+        posterior *= np.exp(evidence - evidence.max(axis=1, keepdims=True))
     posterior /= posterior.sum(axis=1, keepdims=True)
+    outside = 0.0 if evidence is None else evidence
     prior_counts = _EVERYWHERE + _DIAGONAL * np.eye(classes)[None]
     for _ in range(iterations):
         prior = (posterior * share[:, None]).sum(axis=0) + 1e-6
         matrices = (weighted.T @ posterior).reshape(candidates, classes, classes) + prior_counts  # [C, vote, class]
         matrices /= matrices.sum(axis=1, keepdims=True)
-        logs = ballots @ np.log(matrices).reshape(candidates * classes, classes) + np.log(prior / prior.sum())
+        told = ballots @ np.log(matrices).reshape(candidates * classes, classes)
+        logs = trust * told + outside + np.log(prior / prior.sum())
         renewed: NDArray[np.float64] = np.exp(logs - logs.max(axis=1, keepdims=True))
         renewed /= renewed.sum(axis=1, keepdims=True)
         change = float(np.abs(renewed - posterior).max())

@@ -66,14 +66,14 @@ class FitSettings:
     """How much evidence is drawn and how the forest grows."""
 
     pseudo_targets: int = 4
-    rows_a_pair: int = 40
+    rows_a_pair: int = 30
     judged_rows: int = 120
-    trees: int = 100
-    fold_trees: int = 40
+    trees: int = 80
+    fold_trees: int = 20
     folds: int = 4
     leaf: int = 12
     depth: int = 14
-    features: float = 0.4
+    features: float = 0.3
     coverage: float = 0.9
     jobs: int = 2
 
@@ -290,7 +290,7 @@ def _grow(
     seed: int,
     settings: FitSettings,
 ) -> Forest:
-    from sklearn.ensemble import ExtraTreesClassifier  # only fitting needs it
+    from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415 - only fitting needs it
 
     forest = ExtraTreesClassifier(
         n_estimators=trees,

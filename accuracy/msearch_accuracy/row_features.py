@@ -13,7 +13,7 @@ _TINY = 1e-9
 _OWN = ("largest", "margin", "entropy")
 _NEAR = ("to_own", "to_any", "own_over_any", "own_over_target", "nearness_rank")
 _AGREE = ("own_share", "same_vote")
-_WITNESS = tuple(f"{w}{part}" for w in WITNESSES for part in ("", "_outside", "_largest", "_ratio"))
+_WITNESS = tuple(f"{w}{part}" for w in WITNESSES for part in ("", "_outside", "_largest", "_ratio", "_lead"))
 _ROW = (*_OWN, *_NEAR, *_AGREE, *_WITNESS)
 _SHARES = ("vote_share", "prior_of_vote")
 _WHOLE = (
@@ -25,14 +25,15 @@ _WHOLE = (
     "prior_distance",
     "vote_entropy",
 )
+_RANKS = tuple(f"rank_{name}" for name in (*WITNESSES, "same_vote", "own_share"))
 _MEANS = tuple(f"mean_{name}" for name in _ROW)
 
-FEATURES: tuple[str, ...] = (*_ROW, *_SHARES, *_MEANS, *_WHOLE)
+FEATURES: tuple[str, ...] = (*_ROW, *_SHARES, *_MEANS, *_WHOLE, *_RANKS)
 """Names of the columns."""
 
 
 def _group(name: str) -> str:
-    bare = name.removeprefix("mean_")
+    bare = name.removeprefix("mean_").removeprefix("rank_")
     if bare.endswith("_outside") or bare in ("known_share", "one_over_known", "prior_distance", *_SHARES):
         return "classes"
     if bare in (*_OWN, "nuclear_norm", "vote_entropy"):
@@ -89,6 +90,7 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
         of_vote = posterior[rows, votes]
         highest = np.broadcast_to(posterior.max(axis=1)[None], of_vote.shape)
         columns += [of_vote, (posterior @ unknown).T, highest, of_vote / (highest + _TINY)]
+        columns.append(of_vote - of_vote.mean(axis=0))
     features = np.empty((candidates, count, len(FEATURES)), np.float32)
     for place, column in enumerate(columns):
         features[:, :, place] = column
@@ -111,8 +113,20 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
         ],
         axis=1,
     )
-    features[:, :, 2 * width + 2 :] = whole[:, None].astype(np.float32)
+    start = 2 * width + 2
+    features[:, :, start : start + len(_WHOLE)] = whole[:, None].astype(np.float32)
+    ranked = means[:, [_ROW.index(name.removeprefix("rank_")) for name in _RANKS]]
+    features[:, :, start + len(_WHOLE) :] = _ranks(ranked)[:, None]
     return features
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Share of the other candidates that each surpasses, ties by half. [C, f] -> [C, f]"""
+    candidates = len(values)
+    below = np.stack([np.searchsorted(np.sort(column), column, "left") for column in values.T], axis=1)
+    upto = np.stack([np.searchsorted(np.sort(column), column, "right") for column in values.T], axis=1)
+    shares: NDArray[np.float32] = ((below + upto - 1) / 2 / max(1, candidates - 1)).astype(np.float32)
+    return shares
 
 
 def known_share_outside(prior: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
