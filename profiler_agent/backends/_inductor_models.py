@@ -23,6 +23,7 @@ from torch._dynamo.utils import counters
 
 from profiler_agent.backends import _torch_programs as programs
 from profiler_agent.backends._cache import calibration_digest, find_entry, processor_fingerprint
+from profiler_agent.backends._torch_placing import place
 from profiler_agent.backends.base import CompileFacts, CompileRequest, Probe
 from profiler_agent.errors import BackendUnavailable
 from profiler_agent.work import Precision, TensorSpec
@@ -86,7 +87,7 @@ def _just_in_time(
 
         module = int8.quantise(program, request.calibration, dynamic=not static, batch_size=variant.batch_size)
     else:
-        module = programs.place(program, variant.precision, device)
+        module = place(program, variant.precision, device)
     tensors = programs.generated_tensors(program.inputs, variant.batch_size, device)
     misses = counters["inductor"]["fxgraph_cache_miss"]
     # Not as options of torch.compile: the int8 lowering looks at the configuration before those are applied.
@@ -106,7 +107,7 @@ def _ahead_of_time(
     entry = find_entry(request, name="model.pt2", version=found.version, device=_fingerprint(device))
     from_cache = entry.is_sound()
     if not from_cache:
-        module = programs.place(program, request.variant.precision, device)
+        module = place(program, request.variant.precision, device)
         # A batch of 1 would be taken for a constant.
         tensors = programs.generated_tensors(program.inputs, max(2, request.variant.batch_size), device)
         free = tuple(

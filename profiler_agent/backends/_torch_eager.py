@@ -7,6 +7,7 @@ import time
 import torch
 
 from profiler_agent.backends import _torch_programs as programs
+from profiler_agent.backends._torch_placing import place
 from profiler_agent.backends.base import CompileFacts, CompileRequest, Probe
 
 
@@ -20,7 +21,7 @@ def load(request: CompileRequest, probe: Probe, start_ns: int) -> programs.Torch
         program = programs.load_program(request)
         loaded = time.perf_counter_ns()
         try:
-            module = programs.place(program, variant.precision, device)
+            module = place(program, variant.precision, device)
             if layout is not None:
                 for value in (*module.parameters(), *module.buffers()):
                     value.data = value.data.contiguous(memory_format=layout) if value.ndim == 4 else value.data
