@@ -7,7 +7,7 @@ pseudo-targets: skewed subsets of its classes, and mixtures with other tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from msearch_accuracy.forest import Forest
 from msearch_accuracy.metrics import Metric
 from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor, interval_scale
 from msearch_accuracy.problem import Problem, pose
-from msearch_accuracy.row_features import FEATURES, row_features
+from msearch_accuracy.row_features import FEATURES, TRANSFERABLE, row_features
 from msearch_accuracy.witnesses import hear
 
 Rows = NDArray[np.int64]
@@ -63,7 +63,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How much evidence is drawn and how the forest grows."""
+    """How much evidence is drawn and how the forest grows; `columns` are chosen by the fit."""
 
     pseudo_targets: int = 4
     rows_a_pair: int = 30
@@ -76,6 +76,7 @@ class FitSettings:
     features: float = 0.3
     coverage: float = 0.9
     jobs: int = 2
+    columns: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +119,8 @@ def fit_form(
     weights = np.concatenate([examples.weights / examples.weights.sum() for examples in drawn])
     folds = _fold(drawn, settings.folds, by_workload=by_workload)
     row_folds = np.concatenate([[folds[place][key] for key in e.keys] for place, e in enumerate(drawn)]).astype(int)
+    columns = TRANSFERABLE if by_workload else tuple(range(len(FEATURES)))
+    settings = replace(settings, columns=columns)
     widths = _calibrate(drawn, folds, (features, right, weights, row_folds), seed, settings)
     forest = _grow(features, right, weights, trees=settings.trees, seed=seed, settings=settings)
     typical = np.average(features, axis=0, weights=weights).astype(np.float32)
@@ -300,4 +303,5 @@ def _grow(
         random_state=seed,
         n_jobs=settings.jobs,
     )
-    return Forest.of_sklearn(forest.fit(features, right, sample_weight=weights * len(weights) / weights.sum()))
+    fitted = forest.fit(features[:, settings.columns], right, sample_weight=weights * len(weights) / weights.sum())
+    return Forest.of_sklearn(fitted, settings.columns)

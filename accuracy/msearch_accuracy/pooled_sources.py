@@ -40,7 +40,9 @@ class Pool:
 def pool_sources(sources: Sequence[Coreset], classes: tuple[str, ...], dimension: int) -> Pool:
     """Pools the centroids whose class is one of `classes`."""
     places = {name: place for place, name in enumerate(classes)}
-    points, weights, labels, owners = [np.zeros((0, dimension), np.float32)], [np.zeros(0)], [], []
+    points = [np.zeros((0, dimension), np.float32)]
+    weights: list[NDArray[np.floating]] = [np.zeros(0)]
+    labels, owners = [], []
     for owner, source in enumerate(sources):
         to_union = np.array([places.get(name, -1) for name in source.classes] + [-1], np.int64)
         own = to_union[source.labels]
