@@ -43,7 +43,9 @@ HOW_TO_SIGN_IN = (
     "set MSEARCH_TOKEN, `token` in the config file or Client(token=...); an admin makes one with "
     "`msearch-cli token create`, and the first one is made where the service runs with `msearch-service token create`"
 )
-TLS_HINT = "check MSEARCH_TLS, MSEARCH_TLS_CA, MSEARCH_TLS_CERT and MSEARCH_TLS_KEY; `msearch-cli config` shows them"
+HOW_TO_TRUST = (
+    "check MSEARCH_TLS, MSEARCH_TLS_CA, MSEARCH_TLS_CERT and MSEARCH_TLS_KEY; `msearch-cli config` shows them"
+)
 
 HINTS: dict[str, str] = {
     "REQUEST_ID_REUSED": "let the client choose the request id, or use a new one",
@@ -70,11 +72,7 @@ def to_error(failure: grpc.RpcError, server: str, timeout_s: float) -> ApiError:
         request_id = info.metadata.get("request_id", "")
         return kind(message, reason=info.reason, fields=fields, request_id=request_id, hint=hint)
     if kind is UnavailableError:
-        # gRPC nests its reasons, outermost first; the innermost is the one that says something.
-        return kind(
-            f"no answer from the service at {server} ({message.rpartition(': ')[2].strip(' ]')})",
-            hint="start it with `msearch-cli serve`, or name another with --server, MSEARCH_SERVER or the config file",
-        )
+        return _unreachable(message, server)
     if kind is DeadlineExceededError:
         return kind(
             f"the service at {server} did not answer within {timeout_s:.3g} s",
@@ -86,6 +84,22 @@ def to_error(failure: grpc.RpcError, server: str, timeout_s: float) -> ApiError:
             hint="check the address, and that client and service are of the same version",
         )
     return kind(f"the call to {server} failed: {message}", fields=fields)
+
+
+def _unreachable(message: str, server: str) -> UnavailableError:
+    """Nobody answered. gRPC nests its reasons, outermost first; the innermost is the one that says something."""
+    if "handshake failed" in message:
+        said = message.rpartition("OPENSSL_internal:")[2].removesuffix(": OK")
+        if "WRONG_VERSION_NUMBER" in message:
+            said = "the service does not speak TLS"
+        elif "CERTIFICATE_VERIFY_FAILED" in message:
+            said = f"its certificate is not trusted here: {said.rpartition(': ')[2]}"
+        return UnavailableError(f"no secure connection to the service at {server}: {said}", hint=HOW_TO_TRUST)
+    reason = message.rpartition(": ")[2].strip(" ]")
+    hint = "start it with `msearch-cli serve`, or name another with --server, MSEARCH_SERVER or the config file"
+    if reason == "Socket closed":
+        hint = f"if it wants TLS, or a certificate of its callers, {HOW_TO_TRUST}; else {hint}"
+    return UnavailableError(f"no answer from the service at {server} ({reason})", hint=hint)
 
 
 def _read_details(failure: grpc.RpcError) -> tuple[ErrorInfo | None, tuple[tuple[str, str], ...]]:
