@@ -136,9 +136,11 @@ def _judge_learned(
 ) -> None:
     for bench in benches.values():
         by_seed: dict[str, list[list[Judged]]] = defaultdict(list)
+        default: Predictor | None = None
         for seed, examples in gathered.items():
             own = fit_own(bench, seed, settings, examples)
-            default = fit_default([name for name in benches if name != bench.name], seed, settings, examples)
+            if default is None:  # one seed: it takes the longest, and varies the least
+                default = fit_default([name for name in benches if name != bench.name], seed, settings, examples)
             for name, ones in _judge_predictors(bench, own, default, results, plot=seed == 0).items():
                 by_seed[name].append(ones)
         for name, seeds in by_seed.items():

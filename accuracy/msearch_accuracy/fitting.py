@@ -66,15 +66,17 @@ class FitSettings:
     """How much evidence is drawn and how the forest grows; `columns` are chosen by the fit."""
 
     pseudo_targets: int = 4
-    rows_a_pair: int = 30
+    rows_a_pair: int = 25
     judged_rows: int = 120
-    trees: int = 80
-    fold_trees: int = 20
-    folds: int = 4
+    trees: int = 60
+    fold_trees: int = 12
+    folds: int = 3
     leaf: int = 12
     depth: int = 14
-    features: float = 0.3
+    features: float = 0.25
     coverage: float = 0.9
+    most_rows: int = 32_000
+    most_rows_of_several: int = 12_000
     jobs: int = 2
     columns: tuple[int, ...] = ()
 
@@ -113,6 +115,8 @@ def fit_form(
             "there is no cross-evaluation to learn from: models of at least two sources with labelled validation "
             "samples of the same classes are needed, each run on the other's sample"
         )
+    most = settings.most_rows_of_several if by_workload else settings.most_rows
+    drawn = [_thin(examples, most, seed) for examples in drawn]
     features = np.concatenate([examples.features for examples in drawn])
     right = np.concatenate([examples.right for examples in drawn])
     # Each workload counts the same, however many models it has.
@@ -179,6 +183,17 @@ def gather(workload: Workload, form: Form, seed: int, settings: FitSettings = Fi
     )
 
 
+def _thin(examples: Examples, most: int, seed: int) -> Examples:
+    """At most `most` rows, drawn evenly; all pairs."""
+    count = len(examples.right)
+    if count <= most:
+        return examples
+    kept = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+    return Examples(
+        examples.features[kept], examples.right[kept], examples.weights[kept], examples.keys[kept], examples.pairs
+    )
+
+
 def _by_sources(candidates: Sequence[CandidateEvidence], target: TargetEvidence) -> Problem:
     return pose([candidate for candidate in candidates if candidate.source is not None], target, run=False)
 
@@ -242,13 +257,10 @@ def _join(
 
 def _fold(drawn: Sequence[Examples], folds: int, *, by_workload: bool) -> list[dict[str, int]]:
     """The fold of each key: whole workloads, or groups dealt out in turn."""
+    named = [sorted({*examples.keys.tolist(), *(pair[0] for pair in examples.pairs)}) for examples in drawn]
     if by_workload:
-        return [dict.fromkeys(examples.keys.tolist(), place) for place, examples in enumerate(drawn)]
-    dealt = []
-    for examples in drawn:
-        keys = sorted(set(examples.keys.tolist()))
-        dealt.append({key: place % folds for place, key in enumerate(keys)})
-    return dealt
+        return [dict.fromkeys(keys, place) for place, keys in enumerate(named)]
+    return [{key: place % folds for place, key in enumerate(keys)} for keys in named]
 
 
 def _calibrate(
