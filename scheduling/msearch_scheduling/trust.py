@@ -56,8 +56,8 @@ class Trust:
 
     record: Record = field(default_factory=Record)
     trusted: bool = False
-    distrust_above: float = 0.8
-    trust_below: float = 0.6
+    distrust_above: float = 0.7
+    trust_below: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.trust_below <= self.distrust_above:
@@ -76,8 +76,12 @@ class Trust:
 
     @property
     def caution(self) -> float:
-        """For OrderRules: what a size may well be off by, exp(sigma), at most 3; 1.5 as long as it is not known."""
-        return min(3.0, math.exp(self.record.sigma)) if self.record.count >= ENOUGH else 1.5
+        """For OrderRules: what two sizes may be off by against each other, exp(2.5 sigma), at most 20.
+
+        2.5 leaves fewer than 1 in 10,000 jobs above the limit of waits at sigma = 1 and load 0.8, for 3 per cent of
+        the ratio (docs/scheduling.md). 4 as long as too few jobs have ended to know.
+        """
+        return min(20.0, math.exp(min(10.0, 2.5 * self.record.sigma))) if self.record.count >= ENOUGH else 4.0
 
     @property
     def reason(self) -> str:
