@@ -67,6 +67,12 @@ def run(  # noqa: PLR0917 - options, not arguments
     artifact_root: Annotated[
         Path | None, typer.Option(help="Folder below which file:// artifacts may be read.")
     ] = None,
+    allow_remote_target: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="Host beside loopback that remote jobs may send load to; repeat for several."
+        ),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End after one job.")] = False,
     idle_exit: Annotated[float, typer.Option(help="End after so many seconds without a job; 0 never.")] = 0.0,
     release_on_stop: Annotated[
@@ -97,6 +103,9 @@ def run(  # noqa: PLR0917 - options, not arguments
             log_format=log_format,
         )
         configure_logs(settings.log_format)
+        if allow_remote_target:
+            # The children that send the load read it from there.
+            os.environ["MSEARCH_ALLOWED_REMOTE_TARGETS"] = ",".join(allow_remote_target)
         _serve(settings, ready_file, insecure_token=insecure_token)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import profiler_agent
 
 # How programs, libraries and devices are found. Everything else stays with the parent.
-KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "CC", "CXX", "CUDA_HOME", "CUDA_PATH")
+KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD", "CC", "CXX", "CUDA_HOME", "CUDA_PATH",
+        "MSEARCH_ALLOWED_REMOTE_TARGETS")  # fmt: skip
 KEPT_BEGINNINGS = ("CUDA_VISIBLE", "CUDA_DEVICE", "NVIDIA_", "GOMP_", "KMP_", "ONEDNN_")
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

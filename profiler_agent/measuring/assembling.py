@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from profiler_agent.errors import JobError
 from profiler_agent.loadgen.load_text import format_load
-from profiler_agent.measuring.messages import ColdResult, InputsResult, RunResult, VerifyResult
+from profiler_agent.measuring.messages import InputsResult, RunResult, VerifyResult
 from profiler_agent.stats.batch_law import fit_batch_law
 from profiler_agent.stats.histogram import merge_histograms
 from profiler_agent.stats.repeats import median_interval
@@ -35,7 +35,6 @@ class Candidate:
     variant: Variant
     asked: bool
     verified: VerifyResult | None
-    cold: ColdResult | None
     failure: JobError | None
     runs: Mapping[str, Sequence[RunResult]]
 
@@ -101,7 +100,7 @@ def _profile(candidate: Candidate, load: Load, inputs: InputsResult, offer: Offe
     reasons: tuple[InvalidReason, ...] = ()
     if 2 * len(valid) < len(runs) or not runs:
         reasons = _reasons(runs, candidate.failure)
-    measurements = [*sum_up(valid or runs), *inputs.measurements, *_cold(candidate.cold)]
+    measurements = [*sum_up(valid or runs), *inputs.measurements, *_cold(candidate.verified)]
     if candidate.verified is not None:
         measurements += candidate.verified.measurements
     if offer.speed_up is not None:
@@ -176,9 +175,10 @@ def _reasons(runs: Sequence[RunResult], failure: JobError | None) -> tuple[Inval
     )
 
 
-def _cold(cold: ColdResult | None) -> list[Measurement]:
-    if cold is None:
+def _cold(verified: VerifyResult | None) -> list[Measurement]:
+    if verified is None:
         return []
+    cold = verified.cold
     parts = {
         "process_start_ms": cold.process_start_ns,
         "load_ms": cold.load_ns,

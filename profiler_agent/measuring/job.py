@@ -15,10 +15,9 @@ from typing import Any, Protocol, TypeVar
 from profiler_agent.backends import find_backend
 from profiler_agent.errors import Cancelled, DeadlineExceeded, JobError, UnsupportedOperator
 from profiler_agent.loadgen.load_text import format_load
-from profiler_agent.measuring import messages
+from profiler_agent.measuring import messages, rows
 from profiler_agent.measuring.assembling import Candidate, assemble, headlines
 from profiler_agent.measuring.messages import (
-    ColdResult,
     Files,
     InputsOrder,
     InputsResult,
@@ -34,6 +33,9 @@ from profiler_agent.work import Load, Precision, Profile, Progress, Scenario, Va
 TASKS = "profiler_agent.measuring.tasks"
 FEWEST_REPEATS = 3
 """Repeats before the interval of their median is looked at."""
+
+FP32_ROWS = 64
+"""Rows on which fp32 is held to the reference; other precisions need enough to bound a loss of accuracy."""
 
 ABORTING = (Cancelled, DeadlineExceeded)
 """What ends the whole job; other failures end one variant."""
@@ -51,12 +53,11 @@ class RunChild(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Variant:
-    """A variant on its way: verified, started cold, run; `failure` once it fell out."""
+    """A variant on its way: verified, run; `failure` once it fell out."""
 
     variant: Variant
     asked: bool
     verified: VerifyResult | None = None
-    cold: ColdResult | None = None
     failure: JobError | None = None
     runs: dict[str, list[RunResult]] = field(default_factory=dict)
 
@@ -86,12 +87,17 @@ class _Job:
             inputs=order.workspace / "inputs.npz",
             remote_target=order.spec.remote_target,
         )
-        self._steps = 1 + 2 * len(self._variants) + len(self._variants) * len(order.spec.loads) * self._repeats
+        self._steps = 1 + len(self._variants) + len(self._variants) * len(order.spec.loads) * self._repeats
         self._done = 0
 
     @property
     def _repeats(self) -> int:
         return max(self._order.spec.limits.repeats, 1)
+
+    @property
+    def _only_fp32(self) -> bool:
+        """Whether outputs need only be right, and no loss of accuracy be bounded."""
+        return all(entry.variant.precision is Precision.FP32 for entry in self._variants)
 
     def measure(self) -> tuple[Profile, ...]:
         for entry in self._variants:
@@ -100,7 +106,6 @@ class _Job:
         inputs = self._make_inputs()
         for entry in self._variants:
             self._try(entry, partial(self._verify, entry))
-            self._try(entry, partial(self._start_cold, entry))
         self._fail_if_none_left()
         for load in self._order.spec.loads:
             self._measure_load(load)
@@ -124,20 +129,17 @@ class _Job:
             label_column="" if self._order.sample is None else self._order.sample.label_column,
             specs_from=next(entry.variant for entry in self._variants if entry.failure is None),
             seed=self._order.spec.limits.seed,
+            checked_rows=FP32_ROWS if self._only_fp32 else rows.MOST_ROWS,
         )
         return self._call("make_inputs", order, InputsResult)
 
     def _verify(self, entry: _Variant) -> None:
-        self._say("verify", f"{entry.variant}: compiling and checking the outputs")
-        entry.verified = self._call("verify_variant", self._variant_order(entry), VerifyResult)
-
-    def _start_cold(self, entry: _Variant) -> None:
-        self._say("compile", f"{entry.variant}: starting cold")
+        """With an empty cache, so that it is a cold start; runs compile into the shared one."""
         empty = self._order.workspace / f"cold-{self._variants.index(entry)}"
         empty.mkdir(parents=True, exist_ok=True)
         order = self._variant_order(entry)
         order = replace(order, files=replace(order.files, cache=empty))
-        entry.cold = self._call("start_cold", order, ColdResult)
+        entry.verified = self._call("verify_variant", order, VerifyResult)
 
     def _measure_load(self, load: Load) -> None:
         text = format_load(load)
@@ -223,8 +225,7 @@ class _Job:
 
     def _assemble(self, inputs: InputsResult) -> tuple[Profile, ...]:
         candidates = [
-            Candidate(entry.variant, entry.asked, entry.verified, entry.cold, entry.failure, entry.runs)
-            for entry in self._variants
+            Candidate(entry.variant, entry.asked, entry.verified, entry.failure, entry.runs) for entry in self._variants
         ]
         return assemble(candidates, self._order.spec.loads, inputs, epsilon=self._order.spec.limits.epsilon)
 

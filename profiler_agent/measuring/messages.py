@@ -35,7 +35,8 @@ class Files:
 class InputsOrder:
     """Make the rows that every variant runs on, and the reference's outputs on them.
 
-    `sample_file` is None where no rows are registered: rows are then generated. `specs_from` is the variant whose
+    The reference runs on the first `checked_rows`. `sample_file` is None where no rows are registered: rows are then
+    generated. `specs_from` is the variant whose
     compiled model tells the inputs where there is no artifact.
     """
 
@@ -45,6 +46,7 @@ class InputsOrder:
     label_column: str
     specs_from: Variant
     seed: int
+    checked_rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,16 @@ class VariantOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """A start from nothing, in nanoseconds: process, runtime and model loaded, compiled, first inference."""
+
+    process_start_ns: int
+    load_ns: int
+    compile_ns: int
+    first_inference_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
     """What the outputs of a variant are like beside the reference's.
 
@@ -81,17 +93,7 @@ class VerifyResult:
     measurements: tuple[Measurement, ...]
     versions: dict[str, str]
     device: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColdResult:
-    """A start from nothing, in nanoseconds: process, runtime and model loaded, compiled, first inference."""
-
-    process_start_ns: int
-    load_ns: int
-    compile_ns: int
-    first_inference_ns: int
-    compiled_bytes: int
+    cold: ColdStart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

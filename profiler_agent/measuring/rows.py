@@ -29,7 +29,7 @@ _INPUT, _OUTPUT, _LABELS = "input:", "output:", "labels"
 class Rows:
     """Prepared rows: `tensors` by input name, each [n, ...]; `labels` [n] positions among the card's classes, or None.
 
-    `outputs` are the reference's, by output name, each [n, ...]; empty before the reference was run.
+    `outputs` are the reference's on the first rows, by output name; empty before the reference was run.
     """
 
     tensors: Mapping[str, NDArray[Any]]
@@ -40,6 +40,21 @@ class Rows:
     def count(self) -> int:
         """Number of rows."""
         return len(next(iter(self.tensors.values()))) if self.tensors else MOST_ROWS
+
+    @property
+    def checked(self) -> Rows:
+        """The rows on which the reference was run."""
+        return self.first(len(next(iter(self.outputs.values())))) if self.outputs else self
+
+    def first(self, count: int) -> Rows:
+        """The first rows."""
+        if not self.tensors or count >= self.count:
+            return self
+        return Rows(
+            {name: tensor[:count] for name, tensor in self.tensors.items()},
+            None if self.labels is None else self.labels[:count],
+            {name: tensor[:count] for name, tensor in self.outputs.items()},
+        )
 
     def feed(self, rows: NDArray[np.intp] | slice) -> dict[str, NDArray[Any]]:
         """The tensors of these rows."""

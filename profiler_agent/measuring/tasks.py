@@ -15,7 +15,7 @@ from profiler_agent.errors import JobError
 from profiler_agent.isolation import Context
 from profiler_agent.measuring import messages, rows
 from profiler_agent.measuring.messages import (
-    ColdResult,
+    ColdStart,
     Files,
     InputsOrder,
     InputsResult,
@@ -63,7 +63,7 @@ def make_inputs(argument: Any, context: Context) -> Any:
     if prepared is None:
         note = note or "no sample of the source dataset is registered"
         prepared = rows.Rows(generated_feeds(specs, rows.MOST_ROWS, order.seed) if specs else {})
-    outputs, reference = _reference_outputs(order.files, prepared, specs, context)
+    outputs, reference = _reference_outputs(order.files, prepared.first(order.checked_rows), specs, context)
     rows.save(order.files.inputs, rows.Rows(prepared.tensors, prepared.labels, outputs))
     result = InputsResult(
         rows=prepared.count,
@@ -76,50 +76,39 @@ def make_inputs(argument: Any, context: Context) -> Any:
 
 
 def verify_variant(argument: Any, context: Context) -> Any:
-    """Compiles a variant and holds its outputs to the reference's."""
+    """Starts a variant from nothing, in this fresh process with an empty cache, and checks its outputs.
+
+    The cold start ends with the first inference; what follows is not part of it.
+    """
     order = messages.load(VariantOrder, argument)
-    context.send({"stage": "compile", "message": f"compiling {order.variant}"})
+    context.send({"stage": "compile", "message": f"{order.variant}: starting cold"})
     prepared = rows.load(order.files.inputs)
+    first = rows.tile(prepared, order.variant.batch_size).feed(slice(0, order.variant.batch_size))
+    before_ns = time.monotonic_ns()
     compiled = compile_variant(order, prepared, context)
     try:
         joins_rows(compiled, order.variant.batch_size)
-        context.send({"stage": "verify", "message": f"checking the outputs of {order.variant}"})
+        facts, ready_ns = compiled.facts, time.monotonic_ns()
+        compiled.run(first)
+        cold = ColdStart(
+            process_start_ns=context.started_ns - context.spawned_ns,
+            # What the backend does not call compiling is importing the runtime and reading the file.
+            load_ns=max(ready_ns - before_ns - facts.compile_ns, 0),
+            compile_ns=facts.compile_ns,
+            first_inference_ns=time.monotonic_ns() - ready_ns,
+        )
+        context.send({"stage": "verify", "message": f"{order.variant}: checking the outputs"})
         found = verify_outputs(order, compiled, prepared)
-        facts = compiled.facts
-        sizes = (
-            Measurement(name="compiled_bytes", value=facts.size_bytes, unit="bytes", source=order.variant.backend),
-        )
-        result = VerifyResult(
-            problem=found.problem,
-            loss=found.loss,
-            measurements=(*found.measurements, *(sizes if facts.size_bytes else ())),
-            versions=_versions(),
-            device=facts.device,
-        )
     finally:
         compiled.close()
-    return messages.dump(result)
-
-
-def start_cold(argument: Any, context: Context) -> Any:
-    """Starts from nothing: an empty cache, a fresh process; the first inference ends it."""
-    order = messages.load(VariantOrder, argument)
-    prepared = rows.tile(rows.load(order.files.inputs), order.variant.batch_size)
-    before = time.monotonic_ns()
-    compiled = compile_variant(order, prepared, context)
-    facts = compiled.facts
-    ready = time.monotonic_ns()
-    compiled.run(prepared.feed(slice(0, order.variant.batch_size)))
-    first = time.monotonic_ns() - ready
-    compiled.close()
-    # What the backend does not call compiling is importing the runtime and reading the file.
-    load_ns = max(ready - before - facts.compile_ns, 0)
-    result = ColdResult(
-        process_start_ns=context.started_ns - context.spawned_ns,
-        load_ns=load_ns,
-        compile_ns=facts.compile_ns,
-        first_inference_ns=first,
-        compiled_bytes=facts.size_bytes,
+    sizes = (Measurement(name="compiled_bytes", value=facts.size_bytes, unit="bytes", source=order.variant.backend),)
+    result = VerifyResult(
+        problem=found.problem,
+        loss=found.loss,
+        measurements=(*found.measurements, *(sizes if facts.size_bytes else ())),
+        versions=_versions(),
+        device=facts.device,
+        cold=cold,
     )
     return messages.dump(result)
 

@@ -56,6 +56,7 @@ def verify_outputs(order: VariantOrder, compiled: CompiledModel, prepared: Rows)
     """
     if not prepared.tensors:
         return Verified("", None, ())
+    prepared = prepared.checked
     free = free_batch(compiled)
     batch = min(BATCH, order.largest_batch) if free else order.variant.batch_size
     outputs = run_all(compiled, prepared, max(batch, 1))
