@@ -2,8 +2,8 @@
 
 python -m benchmarks.bench_scheduler [--quick]
 
-The ratios of the bars are means over seeds 0 to 19; beside them stands the same over many more seeds, since 20 say
-little.
+The ratios of the bars are means over seeds 0 to 19, and again over 500 seeds, since the mean of 20 has a standard error
+of 0.05.
 """
 
 from __future__ import annotations
@@ -174,6 +174,8 @@ def main() -> int:
     longest = max(comparison.worst("longest_wait") for comparison in known)
     report.bar("scheduler_ratio", exact.mean, limit=1.60, more_is_better=True)
     report.bar("scheduler_ratio_error_1", noisy.mean, limit=1.43, more_is_better=True)
+    report.bar("scheduler_ratio_many_seeds", many[0.0].mean, limit=1.60, more_is_better=True)
+    report.bar("scheduler_ratio_many_seeds_error_1", many[1.0].mean, limit=1.43, more_is_better=True)
     report.bar("scheduler_longest_wait_in_fcfs_waits", longest, limit=3.0 + 1e-6)
     report.bar("scheduler_longest_wait_in_fcfs_waits_error_1", noisy.worst("longest_wait"), limit=3.0 + 1e-6)
     report.bar("scheduler_placement_p99_ms", 1e3 * timing.percentile(99), limit=10.0)
