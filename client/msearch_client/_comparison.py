@@ -140,8 +140,8 @@ def _notices(first: Profile, second: Profile, reach: float | None, noise: float,
         found.append("an answer needs at least two valid runs on each side; measure again with more repeats")
     elif math.expm1(noise) > min_effect:
         found.append(
-            f"equal runs on this host differ by {math.expm1(noise):.1%}, more than the {min_effect:.1%} asked for, so "
-            "only larger differences can be told"
+            f"equal runs on this host differ by {100 * math.expm1(noise):.3g} %, more than the "
+            f"{100 * min_effect:.3g} % asked for, so only larger differences can be told"
         )
     if first.load_text != second.load_text:
         found.append(f"the loads differ: {first.load_text} and {second.load_text}")

@@ -40,7 +40,7 @@ def list_jobs(
         print_json({"jobs": [job.to_dict() for job in shown], "total": total})
         return
     if shown:
-        print_table([_row(job) for job in shown], wide=("doing",))
+        print_table([_row(job) for job in shown], numbers=("job",), wide=("doing",))
     print_line(count_of(len(shown), total, "job"))
 
 

@@ -30,11 +30,12 @@ def write(profile: Profile, path: Path) -> None:
             written.
     """
     kind = path.suffix.lower()
-    figure = _figure(profile)
     drawn = io.BytesIO()
-    # Without the date and with a fixed salt the same profile gives the same bytes.
-    svg: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
-    figure.savefig(drawn, **({"format": "png", "dpi": 150} if kind == ".png" else svg))
+    with _matplotlib().rc_context({"svg.hashsalt": profile.id, "svg.fonttype": "none"}):
+        figure = _figure(profile)
+        # Without the date, and with the salt, the same profile gives the same bytes.
+        svg: dict[str, Any] = {"format": "svg", "metadata": {"Date": None}}
+        figure.savefig(drawn, **({"format": "png", "dpi": 150} if kind == ".png" else svg))
     data = drawn.getvalue() if kind != ".html" else _page(profile, drawn.getvalue().decode("utf-8")).encode("utf-8")
     try:
         path.write_bytes(data)
@@ -42,22 +43,26 @@ def write(profile: Profile, path: Path) -> None:
         raise LocalError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def _figure(profile: Profile) -> Any:
+def _matplotlib() -> Any:
     try:
         import matplotlib as mpl  # noqa: PLC0415 - optional, and slow to import
-        from matplotlib.figure import Figure  # noqa: PLC0415
     except ImportError:
         raise LocalError("drawing needs matplotlib", hint="run `pip install 'msearch[plots]'`") from None
+    return mpl
+
+
+def _figure(profile: Profile) -> Any:
+    from matplotlib.figure import Figure  # noqa: PLC0415 - see above
+
     histogram = Histogram.decode(profile.histogram)
     if not histogram.buckets:
         raise LocalError(f"the histogram of {profile.id} holds no request, so there is nothing to draw")
-    with mpl.rc_context({"svg.hashsalt": profile.id, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        _draw_counts(left, profile, histogram)
-        _draw_percentiles(right, histogram)
-        name = profile.model_name or "no model"
-        figure.suptitle(_plain(f"{name}, {profile.variant}, {profile.load_text} ({profile.verdict})"), fontsize=11)
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _draw_counts(left, profile, histogram)
+    _draw_percentiles(right, histogram)
+    name = profile.model_name or "no model"
+    figure.suptitle(_plain(f"{name}, {profile.variant}, {profile.load_text} ({profile.verdict})"), fontsize=11)
     return figure
 
 

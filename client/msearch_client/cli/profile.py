@@ -138,7 +138,9 @@ def print_profiles(measured: Profiles, *, json: bool) -> None:
     print_line(f"{count(len(measured), 'profile')} of {job.model_name or 'no model'}" + (f" in {took}" if took else ""))
     if measured.profiles:
         print_table(
-            [profile_row(item) | {"profile": item.id} for item in measured], numbers=NUMBERS, keys=("variant", "load")
+            [profile_row(item) | {"profile": item.id} for item in measured],
+            numbers=(*NUMBERS, "profile"),
+            keys=("variant", "load"),
         )
     lines = list(explain_all(measured))
     if lines:

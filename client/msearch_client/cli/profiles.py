@@ -61,7 +61,10 @@ def list_profiles(
             | {"host class": profile.host_class, "measured": format_time(profile.created_at), "profile": profile.id}
             for profile in shown
         ]
-        print_table(rows, numbers=NUMBERS, keys=("model", "variant", "load"))
+        # An id is no number, but it must not be cut or folded either: people copy it.
+        print_table(
+            rows, numbers=(*NUMBERS, "profile"), wide=("host class", "measured"), keys=("model", "variant", "load")
+        )
     print_line(count_of(len(shown), total, "profile"))
 
 
