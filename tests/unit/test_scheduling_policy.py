@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 import pytest
+
 from msearch_scheduling.conduct import Conduct, ConductRules
+from msearch_scheduling.dispatch import next_job, why_waiting
 from msearch_scheduling.fairness import Usage, shares
 from msearch_scheduling.leases import held_devices, lease_conflict
 from msearch_scheduling.ordering import OrderRules, choose_next
@@ -179,6 +181,43 @@ def test_repeat_offenders_are_quarantined_and_released() -> None:
     forgiven = conduct.after_failure(70, rules).after_success()
     assert forgiven.offences == 0
     assert forgiven.failed_at == ()
+
+
+def test_an_agent_that_asks_gets_its_own_job_before_those_of_others() -> None:
+    agents = {name: Agent(id=name) for name in ("a", "b")}
+    queue = [job(1, 5, agent_id="a"), job(2, 1, agent_id="b")]
+    assert [next_job(agents[name], agents, queue, now=0, rules=OrderRules()).job for name in agents] == queue
+    assert next_job(agents["a"], agents, queue[1:], now=0, rules=OrderRules()).job == queue[1]
+    none = next_job(agents["a"], agents, queue[1:], now=0, rules=OrderRules(), taking_over=False)
+    assert none.job is None
+    assert none.reason == "no job waits for it"
+
+
+def test_an_agent_in_quarantine_or_without_its_devices_gets_nothing() -> None:
+    run = RunningJob(id="r", estimate_s=9, started_at=0)
+    bad = Agent(id="bad", quarantined_until=60)
+    agents = {
+        "bad": bad,
+        "busy": Agent(id="busy", devices=frozenset({"h/cpu"}), running=run),
+        "free": Agent(id="free", devices=frozenset({"h/cpu"})),
+    }
+    queue = [job(1, agent_id="bad"), job(2, agent_id="free")]
+    found = next_job(bad, agents, queue, now=0, rules=OrderRules())
+    assert (found.job, found.reason) == (None, "agent bad is quarantined for another 60 s")
+    found = next_job(agents["free"], agents, queue, now=0, rules=OrderRules())
+    assert (found.job, found.reason) == (None, "job r holds device h/cpu")
+
+
+def test_a_waiting_job_says_what_is_ahead_and_when_it_starts_at_the_latest() -> None:
+    agents = {"a": Agent(id="a", speed=2, running=RunningJob(id="r", estimate_s=20, started_at=0))}
+    queue = [job(1, 30, agent_id="a"), job(2, 1, agent_id="a", at=4), job(3, agent_id="gone"), job(4)]
+    # At 4 the running job has 6 s left and job 1 takes 15 s: in turn it waits 21 s, at most 63 s.
+    why = why_waiting(queue[1], agents, queue, now=4, rules=OrderRules())
+    assert "agent a runs job r; 1 came before it, about 21 s of work; starts within 63 s" in why
+    assert why_waiting(queue[2], agents, queue, now=4, rules=OrderRules()) == "waited 4 s: agent gone is gone"
+    assert "it is placed on no agent" in why_waiting(queue[3], agents, queue, now=4, rules=OrderRules())
+    needy = job(5, agent_id="a", needs=frozenset({"gpu"}))
+    assert "which does not offer gpu" in why_waiting(needy, agents, queue, now=4, rules=OrderRules())
 
 
 @pytest.mark.parametrize("size", [0.0, -1.0, math.inf, math.nan])

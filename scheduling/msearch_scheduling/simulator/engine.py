@@ -1,6 +1,6 @@
 """Runs a workload through the policy, event by event: a job comes, a job ends.
 
-Every decision is made by the functions that the service calls: `place`, `choose_next`, `take_over`, `Trust`.
+Every decision is made by the functions that the service calls: `place`, `next_job`, `Trust`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from msearch_scheduling.dispatch import next_job
 from msearch_scheduling.fairness import Usage, shares
-from msearch_scheduling.ordering import OrderRules, choose_next, overtaken_by
+from msearch_scheduling.ordering import OrderRules, overtaken_by
 from msearch_scheduling.placement import Measure, backlogs, place
 from msearch_scheduling.simulator.baseline import Schedule
 from msearch_scheduling.simulator.workload import Workload
-from msearch_scheduling.takeover import take_over
 from msearch_scheduling.trust import Trust
 from msearch_scheduling.work import Agent, RunningJob, WaitingJob
 
@@ -143,16 +143,16 @@ def _next(run: _Run, agent_name: str, now: float) -> WaitingJob | None:
     weights = None
     if len(users) > 1:
         weights = shares({user: usage.faded(now) for user, usage in run.used.items()}, users, grain_s=1.0)
-    own = _queue(run, agent_name)
-    if own:
-        choice = choose_next(agent, own, now=now, rules=rules, shares=weights)
-    elif run.settings.taking_over:
-        jobs = list(run.waiting.values())
-        before = backlogs(run.agents.values(), jobs, now=now)
-        choice = take_over(agent, run.agents, jobs, before, now=now, rules=rules, shares=weights)
-    else:
-        choice = None
-    return None if choice is None else choice.job
+    decision = next_job(
+        agent,
+        run.agents,
+        list(run.waiting.values()),
+        now=now,
+        rules=rules,
+        shares=weights,
+        taking_over=run.settings.taking_over,
+    )
+    return decision.job
 
 
 def _queue(run: _Run, agent_name: str) -> list[WaitingJob]:
