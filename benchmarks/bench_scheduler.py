@@ -13,13 +13,13 @@ import sys
 import time
 
 import numpy as np
+
+from benchmarks.report import Report, Timing, print_table
 from msearch_scheduling.ordering import OrderRules, choose_next
 from msearch_scheduling.placement import Measure, backlogs, place
 from msearch_scheduling.simulator import Comparison, Scenario, Settings, Sizes, simulate
 from msearch_scheduling.takeover import take_over
 from msearch_scheduling.work import Agent, RunningJob, WaitingJob
-
-from benchmarks.report import Report, Timing, print_table
 
 SEEDS = 20
 MANY_SEEDS = 500

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from msearch_scheduling.ordering import OrderRules, choose_next, overtaken_by
 from msearch_scheduling.placement import Measure
 from msearch_scheduling.simulator import Scenario, Settings, Sizes, Workload, draw, simulate_policy

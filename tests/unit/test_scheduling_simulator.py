@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+
 from msearch_scheduling.ordering import OrderRules
 from msearch_scheduling.placement import Measure
 from msearch_scheduling.simulator import Scenario, Settings, Sizes, Workload, draw, simulate, simulate_policy

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from msearch_scheduling.simulator import Comparison, Scenario, Sizes
-from msearch_scheduling.simulator import simulate as run_simulation
 
 from msearch_client.cli import options
 from msearch_client.cli.output import count, print_json, print_line, print_table
+from msearch_scheduling.simulator import Comparison, Scenario, Sizes
+from msearch_scheduling.simulator import simulate as run_simulation
 
 MOST_JOBS = 5_000
 """Beyond this a seed takes minutes."""
