@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from msearch_client._constraints import make_profile_options
 from msearch_client._loads import as_loads
 from msearch_client._quantities import QUANTITIES, better_of
 from msearch_client._variants import as_variants, cross
+from msearch_client.cli.verdicts import RULES
 from profiler_agent.loadgen import load_text as of_agent
 from search_service.domain import loads as of_service
 from search_service.domain import metrics as of_service_metrics
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "profiling.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -237,3 +242,13 @@ def test_what_profiles_must_meet() -> None:
     options = make_profile_options("p99_ms<=20", "server:1e2", "epyc", "p50_ms", "energy_j")
     assert options is not None
     assert (options.load, options.metrics) == ("server:100", ("p50_ms", "p99_ms", "energy_j"))
+
+
+def test_the_page_on_profiling_describes_every_quantity_in_its_unit() -> None:
+    rows = re.findall(r"^\| ((?:`\w+` ?)+) ?\| (\S*) ?\| .* \| (lower|higher) \|$", PAGE, re.MULTILINE)
+    described = {name: (unit, better) for names, unit, better in rows for name in re.findall(r"`(\w+)`", names)}
+    assert described == {name: (item.unit, item.better) for name, item in QUANTITIES.items()}
+
+
+def test_the_page_on_profiling_describes_every_rule() -> None:
+    assert [rule for rule in RULES if f"`{rule}`" not in PAGE] == []

@@ -32,6 +32,7 @@ from msearch_client.cli import (
     register,
     scores,
     serve,
+    simulate,
     sketch,
     spaces,
     tokens,
@@ -148,6 +149,7 @@ app.command("compare")(compare.compare)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(tokens.app, name="token")
+app.command("simulate")(simulate.simulate)
 app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
 app.command("agent", context_settings=serve.PASS_ON)(agent.agent)
 app.command("config")(about.config)

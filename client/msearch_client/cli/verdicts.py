@@ -12,7 +12,7 @@ RULES: dict[str, tuple[str, str]] = {
     "too_few_queries": ("a run had fewer requests than asked", "measure longer, or at a higher rate"),
     "too_few_samples": (
         "there were too few requests for the percentile asked for",
-        "measure longer: a p99 needs 459 requests at least",
+        "measure longer: a p99 needs 662 requests",
     ),
     "unsteady": (
         "latency or throughput still changed while it was measured",
