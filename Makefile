@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-scheduler test-gpu
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test-all: $(READY) ## Every test but those that need a GPU; builds the example z
 	$(BIN)/python -m examples.zoo build
 	$(BIN)/python -m pytest -n 2 -m "not gpu" $(ARGS)
 
+test-gpu: $(READY) ## The tests that need an NVIDIA GPU
+	$(BIN)/python -m pytest -m gpu tests/gpu $(ARGS)
+
 serve: $(READY) ## Start the search service on loopback
 	$(BIN)/msearch-cli serve
 
@@ -72,6 +75,12 @@ bench-search: $(READY) ## Speed and memory of sketching, index and search, besid
 bench-profiler: $(READY) ## The load generator beside LoadGen, overhead of a job, many agents on PostgreSQL
 	$(BIN)/python -m benchmarks.bench_profiler
 
+bench-quality: $(READY) ## How well scores and predictors choose, on all workloads of the zoo
+	$(BIN)/python -m benchmarks.bench_quality
+
+bench-scheduler: $(READY) ## The scheduling policy against round robin, simulated
+	$(BIN)/python -m benchmarks.bench_scheduler
+
 clean: ## Remove caches and the virtual environment, keep downloads
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var build dist
+	rm -rf $(VENV) .venv-mlserver .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis var build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler_agent.stats.pace import saturation
 from profiler_agent.stats.percentiles import PERCENTS, allowed_percentiles, nearest_rank, percentile_interval
 from profiler_agent.stats.timeline import Timeline
 from profiler_agent.work import Measurement
@@ -71,7 +72,14 @@ def batching(run: Timeline, batch_sizes: Times, largest: int) -> list[Measuremen
 def throughput(run: Timeline, inferences_a_request: int, limit_ms: float) -> list[Measurement]:
     """Inferences a second from the first schedule to the last answer; goodput counts those within the limit."""
     scale = inferences_a_request / run.span_s
-    found = [Measurement(name="throughput_per_s", value=run.count * scale, unit="1/s", source="answered requests")]
+    answered = Measurement(
+        name="throughput_per_s",
+        value=run.count * scale,
+        unit="1/s",
+        source="answered requests",
+        detail=saturation(run),
+    )
+    found = [answered]
     if limit_ms > 0:
         within = int(np.count_nonzero(run.latency <= limit_ms * 1e6))
         found.append(
