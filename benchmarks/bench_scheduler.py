@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.report import Report, Timing, print_table
+from msearch_scheduling.dispatch import next_job
 from msearch_scheduling.ordering import OrderRules, choose_next
 from msearch_scheduling.placement import Measure, backlogs, place
 from msearch_scheduling.simulator import Comparison, Scenario, Settings, Sizes, simulate
@@ -109,6 +111,7 @@ def decisions(report: Report, count: int) -> Timing:
     by_id, rules = {agent.id: agent for agent in agents}, OrderRules()
     before = backlogs(agents, queue, now=10.0)
     idle = Agent(id="idle", offers=agents[0].offers)
+    asking = replace(agents[0], running=None)
     own = [job for job in queue if job.agent_id == "agent-0"]
     new = [queued(QUEUED + number, generator, "") for number in range(count)]
 
@@ -118,6 +121,7 @@ def decisions(report: Report, count: int) -> Timing:
     timed = {
         "place, from scratch": placement,
         "place, backlogs kept": lambda job: place(job, agents, before, measure=Measure.WORK, now=10.0),
+        "next job, from scratch": lambda _: next_job(asking, by_id | {asking.id: asking}, queue, now=10.0, rules=rules),
         "next of 100 on an agent": lambda _: choose_next(agents[0], own, now=10.0, rules=rules),
         "next of 10,000 on an agent": lambda _: choose_next(agents[0], queue, now=10.0, rules=rules),
         "take over, of 10,000": lambda _: take_over(idle, by_id, queue, before, now=10.0, rules=rules),
