@@ -7,7 +7,7 @@ pseudo-targets: skewed subsets of its classes, and mixtures with other tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from msearch_accuracy.forest import Forest
 from msearch_accuracy.metrics import Metric
 from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor, interval_scale
 from msearch_accuracy.problem import Problem, pose
-from msearch_accuracy.row_features import FEATURES, TRANSFERABLE, row_features
+from msearch_accuracy.row_features import FEATURES, row_features
 from msearch_accuracy.witnesses import hear
 
 Rows = NDArray[np.int64]
@@ -63,7 +63,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How much evidence is drawn and how the forest grows; `columns` are chosen by the fit."""
+    """How much evidence is drawn and how the forest grows."""
 
     pseudo_targets: int = 4
     rows_a_pair: int = 25
@@ -78,7 +78,6 @@ class FitSettings:
     most_rows: int = 32_000
     most_rows_of_several: int = 12_000
     jobs: int = 2
-    columns: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -123,8 +122,6 @@ def fit_form(
     weights = np.concatenate([examples.weights / examples.weights.sum() for examples in drawn])
     folds = _fold(drawn, settings.folds, by_workload=by_workload)
     row_folds = np.concatenate([[folds[place][key] for key in e.keys] for place, e in enumerate(drawn)]).astype(int)
-    columns = TRANSFERABLE if by_workload else tuple(range(len(FEATURES)))
-    settings = replace(settings, columns=columns)
     widths = _calibrate(drawn, folds, (features, right, weights, row_folds), seed, settings)
     forest = _grow(features, right, weights, trees=settings.trees, seed=seed, settings=settings)
     typical = np.average(features, axis=0, weights=weights).astype(np.float32)
@@ -315,5 +312,5 @@ def _grow(
         random_state=seed,
         n_jobs=settings.jobs,
     )
-    fitted = forest.fit(features[:, settings.columns], right, sample_weight=weights * len(weights) / weights.sum())
-    return Forest.of_sklearn(fitted, settings.columns)
+    fitted = forest.fit(features, right, sample_weight=weights * len(weights) / weights.sum())
+    return Forest.of_sklearn(fitted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +82,8 @@ class Forest:
         return cls(roots, features, thresholds, children, values, depth)
 
     @classmethod
-    def of_sklearn(cls, forest: Any, columns: Sequence[int]) -> Forest:
-        """The trees of a fitted scikit-learn classifier of `True`, which saw these columns of the features."""
+    def of_sklearn(cls, forest: Any) -> Forest:
+        """The trees of a fitted scikit-learn forest of classifiers of `True`."""
         roots, features, thresholds, children, values = [], [], [], [], []
         at = 0
         right = list(forest.classes_).index(True) if True in list(forest.classes_) else None
@@ -93,7 +92,7 @@ class Forest:
             own = np.arange(tree.node_count)
             leaf = tree.children_left < 0
             roots.append(at)
-            features.append(np.where(leaf, 0, np.asarray(columns)[np.maximum(tree.feature, 0)]))
+            features.append(np.where(leaf, 0, tree.feature))
             thresholds.append(_round_down(np.where(leaf, 0.0, tree.threshold)))
             pair = np.stack([tree.children_left, tree.children_right], axis=1)
             children.append((np.where(leaf[:, None], own[:, None], pair) + at).ravel())

@@ -39,7 +39,7 @@ class Metric:
             weights: [n], rows that each row stands for.
         """
         if self.kind == "accuracy":
-            return float(np.average(right, weights=weights))
+            return float(np.dot(right, weights) / np.sum(weights))
         chosen = votes == (classes.index(self.positive) if self.positive in classes else -1)
         hits = float((weights * right)[chosen].sum())
         misses = float((weights * (1 - right)).sum())

@@ -1,8 +1,8 @@
 """The labelled centroids of all sources together, as three classifiers whose trust is measured on the sources.
 
 How far a classifier of pooled centroids can be believed differs much between kinds of data. It need not be guessed:
-each source's labelled centroids are classified by the others', and a temperature is fitted to the outcome, so that a
-posterior of 0.8 means the same everywhere. One that is no good becomes flat and says nothing.
+each source's labelled centroids are classified by the others', and a temperature is fitted to the outcome. The three
+are put together under their temperatures, so one that is no good becomes flat there and says nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Posterior = NDArray[np.float64]
 Scores = NDArray[np.float64]
 
 _NEIGHBOURS = 10
-_FOURIER_FEATURES = 300
-_CHECKED = 64
+_FOURIER_FEATURES = 200
+_CHECKED = 40
 """Centroids of each source on which the classifiers are checked."""
 _SHARPNESS = 5.0
 _UNCHECKED_TEMPERATURE = 2.0
@@ -62,7 +62,7 @@ def pool_sources(sources: Sequence[Coreset], classes: tuple[str, ...], dimension
 
 
 def ask_pool(pool: Pool, rows: NDArray[np.float32], classes: int) -> tuple[dict[str, Posterior], NDArray[np.float32]]:
-    """Calibrated posteriors [n, K] by classifier and of all together ("pooled"), and distances to the pool [n]."""
+    """Posteriors [n, K] by classifier and, calibrated, of all together ("pooled"); distances to the pool [n]."""
     checked = _choose_checked(pool)
     mean, deviation = np.average(pool.points, axis=0, weights=pool.weights), pool.points.std(axis=0) + 1e-6
     left, right = (pool.points - mean) / deviation, (rows - mean) / deviation
@@ -80,8 +80,8 @@ def ask_pool(pool: Pool, rows: NDArray[np.float32], classes: int) -> tuple[dict[
     logs, checked_logs = np.zeros((len(rows), classes)), np.zeros((len(checked), classes))
     for name, (asked, known) in scores.items():
         temperature = fit_temperature(known, labels) if several else _UNCHECKED_TEMPERATURE
-        posteriors[name] = scale_by_temperature(asked, temperature)
-        logs += np.log(posteriors[name] + 1e-9)
+        posteriors[name] = asked
+        logs += np.log(scale_by_temperature(asked, temperature) + 1e-9)
         checked_logs += np.log(scale_by_temperature(known, temperature) + 1e-9)
     temperature = fit_temperature(_softmax(checked_logs), labels) if several else _UNCHECKED_TEMPERATURE
     posteriors["pooled"] = scale_by_temperature(_softmax(logs), temperature)

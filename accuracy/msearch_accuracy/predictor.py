@@ -30,9 +30,11 @@ FORMS: tuple[Form, ...] = ("outputs", "signatures")
 _LEAST_PAIRS = 20
 """Cross-evaluations below which a predictor is not to be trusted."""
 _FEW_ROWS = 30
-_EXPLAINED_ROWS = 32
-_ROWS_POSED, _MOST_ROWS, _FEWEST_ROWS = 64_000, 1_000, 48
-_ROWS_JUDGED, _FEWEST_JUDGED = 6_000, 8
+_EXPLAINED_ROWS = 20
+_EXPLAINED = 40
+"""Contributions are worked out for the best only."""
+_ROWS_POSED, _MOST_ROWS, _FEWEST_ROWS = 48_000, 1_000, 40
+_ROWS_JUDGED, _FEWEST_JUDGED = 3_000, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ def judge(
     kept = _spread(count, max(_FEWEST_JUDGED, _ROWS_JUDGED // candidates))
     chances = form_predictor.chances(features[:, kept])
     values = _expect(metric, problem, chances, kept)
-    contributions = _contributions(form_predictor, features, problem, metric) if explain else [{}] * candidates
+    best = np.argsort(-values, kind="stable")[:_EXPLAINED] if explain else np.zeros(0, np.int64)
+    contributions = _contributions(form_predictor, features, problem, metric, best)
     width = form_predictor.widths.get(metric.kind, max(form_predictor.widths.values(), default=1.0))
     predictions = []
     for at, name in enumerate(problem.names):
@@ -234,7 +237,7 @@ def judge(
                 high=min(1.0, value + half),
                 form=form,
                 evidence_count=form_predictor.pairs,
-                contributions=contributions[at],
+                contributions=contributions.get(at, {}),
                 notices=tuple(notices),
             )
         )
@@ -275,27 +278,42 @@ def _spread(count: int, most: int) -> NDArray[np.int64]:
 
 
 def _expect(
-    metric: Metric, problem: Problem, chances: NDArray[np.float32], kept: NDArray[np.int64]
+    metric: Metric,
+    problem: Problem,
+    chances: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    chosen: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
+    """The metric of the chosen candidates (all of them by default) from their chances on the kept rows."""
     weights = problem.weights[kept]
+    asked = np.arange(len(problem.names)) if chosen is None else chosen
     return np.array(
-        [metric.expect(chances[c], problem.votes[c, kept], problem.classes, weights) for c in range(len(problem.names))]
+        [
+            metric.expect(chance, problem.votes[at, kept], problem.classes, weights)
+            for at, chance in zip(asked, chances, strict=True)
+        ]
     )
 
 
 def _contributions(
-    form_predictor: FormPredictor, features: NDArray[np.float32], problem: Problem, metric: Metric
-) -> list[dict[str, float]]:
+    form_predictor: FormPredictor,
+    features: NDArray[np.float32],
+    problem: Problem,
+    metric: Metric,
+    chosen: NDArray[np.int64],
+) -> dict[int, dict[str, float]]:
     """What the prediction loses, by group, when the group's features are set to their typical values."""
-    candidates, count, _ = features.shape
-    kept = _spread(count, max(2, min(_EXPLAINED_ROWS, 400 // candidates)))
-    shown = features[:, kept]
+    if not len(chosen):
+        return {}
+    kept = _spread(features.shape[1], max(2, min(_EXPLAINED_ROWS, 400 // len(chosen))))
+    shown = features[np.ix_(chosen, kept)]
     variants = np.repeat(shown[None], len(GROUPS) + 1, axis=0)
     for place, columns in enumerate(GROUPS.values()):
-        variants[place, :, :, list(columns)] = form_predictor.typical[list(columns), None, None]
+        variants[place][:, :, list(columns)] = form_predictor.typical[list(columns)]
     chances = form_predictor.chances(variants)
-    values = np.stack([_expect(metric, problem, chance, kept) for chance in chances])
+    values = np.stack([_expect(metric, problem, chance, kept, chosen) for chance in chances])
     changes = values[-1] - values[:-1]
-    return [
-        {group: round(float(changes[place, at]), 4) for place, group in enumerate(GROUPS)} for at in range(candidates)
-    ]
+    return {
+        int(at): {group: round(float(changes[place, column]), 4) for place, group in enumerate(GROUPS)}
+        for column, at in enumerate(chosen)
+    }

@@ -53,26 +53,6 @@ for _column, _name in enumerate(FEATURES):
     GROUPS[_group(_name)] = (*GROUPS.get(_group(_name), ()), _column)
 
 
-_BOUND_TO_KIND = {
-    "accuracy",
-    "known_share",
-    "one_over_known",
-    "nuclear_norm",
-    "vote_entropy",
-    *_OWN,
-    "to_own",
-    "to_any",
-}
-
-TRANSFERABLE: tuple[int, ...] = tuple(
-    column for column, name in enumerate(FEATURES) if name.removeprefix("mean_") not in _BOUND_TO_KIND
-)
-"""Columns that mean the same for every kind of data; what is fitted for unseen kinds uses only these.
-
-Left out: how sure models are, how far sources lie in their own units, how many classes there are.
-"""
-
-
 def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
     """Features of all candidates on all rows. [C, n, len(FEATURES)]"""
     values, votes, known = problem.probabilities, problem.votes, problem.known

@@ -21,24 +21,14 @@ def _fitted(seed: int = 0) -> tuple[object, np.ndarray]:
 
 def test_it_gives_what_scikit_learn_gives() -> None:
     fitted, rows = _fitted()
-    found = Forest.of_sklearn(fitted, range(5)).predict(rows)
+    found = Forest.of_sklearn(fitted).predict(rows)
     # Values are kept in half precision.
     assert np.abs(found - fitted.predict_proba(rows)[:, 1]).max() < 1e-3  # type: ignore[attr-defined]
 
 
-def test_columns_are_those_of_the_whole_matrix() -> None:
-    fitted, rows = _fitted()
-    wide = np.zeros((len(rows), 9), np.float32)
-    columns = (8, 2, 4, 6, 0)
-    wide[:, columns] = rows
-    assert np.array_equal(
-        Forest.of_sklearn(fitted, columns).predict(wide), Forest.of_sklearn(fitted, range(5)).predict(rows)
-    )
-
-
 def test_stored_arrays_give_the_same_forest() -> None:
     fitted, rows = _fitted()
-    forest = Forest.of_sklearn(fitted, range(5))
+    forest = Forest.of_sklearn(fitted)
     again = Forest.of_arrays(forest.arrays("x."), "x.", 5)
     assert np.array_equal(again.predict(rows), forest.predict(rows))
 
@@ -46,7 +36,7 @@ def test_stored_arrays_give_the_same_forest() -> None:
 def test_a_forest_where_all_were_right_says_so() -> None:
     rows = np.zeros((10, 2), np.float32)
     fitted = sklearn_ensemble.ExtraTreesClassifier(3).fit(rows, np.ones(10, bool))
-    assert Forest.of_sklearn(fitted, range(2)).predict(rows).tolist() == [1.0] * 10
+    assert Forest.of_sklearn(fitted).predict(rows).tolist() == [1.0] * 10
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from benchmarks.quality.fits import fit_default, without_groups
 from benchmarks.quality.judging import bootstrap_difference, judge, mean_judged
 from benchmarks.quality.zoo_workloads import group_of, target_group
 from msearch_accuracy.fitting import FitSettings, gather
-from msearch_accuracy.row_features import FEATURES, TRANSFERABLE
 from tests.made_up_accuracy import made_up_workload
 
 _SETTINGS = FitSettings(pseudo_targets=0, trees=4, fold_trees=2, rows_a_pair=6, jobs=1)
@@ -61,17 +60,15 @@ def test_groups_keep_people_and_tasks_apart() -> None:
     assert target_group("images", "mnist") == ""
 
 
-def test_a_default_of_several_workloads_uses_only_what_transfers() -> None:
+def test_a_default_of_several_workloads_counts_the_evidence_of_all() -> None:
     gathered = {
         (name, form): gather(made_up_workload(seed=seed), form, seed, _SETTINGS)
         for seed, name in enumerate(["one", "two"])
         for form in ("outputs", "signatures")
     }
     found = fit_default(["one", "two"], 0, _SETTINGS, gathered)  # type: ignore[arg-type]
-    forest = found.forms["outputs"].forests[0][0]
-    inner = forest.children[::2] != np.arange(len(forest.features))
-    assert set(forest.features[inner].tolist()) <= set(TRANSFERABLE)
-    assert len(TRANSFERABLE) < len(FEATURES)
+    assert found.workloads == ("one", "two")
+    assert found.forms["outputs"].pairs == sum(len(gathered[name, "outputs"].pairs) for name in ("one", "two"))
 
 
 def test_features_left_out_are_constant() -> None:
