@@ -227,7 +227,8 @@ class DatasetCalls(SketchCalls):
         """
         call = self._transport.registry.DeleteDatasetSample
         answer = with_dataset(dataset, lambda it: self._transport.call(call, requests.delete_sample(it)))
-        return dataset_from_proto(answer.dataset)
+        # Not every service says what became of the dataset.
+        return dataset_from_proto(answer.dataset) if answer.HasField("dataset") else self.get_dataset(dataset)
 
     def delete_dataset(
         self, dataset: DatasetReference, *, revision: int | None = None, request_id: str | None = None

@@ -65,7 +65,8 @@ def list_profiles(
         print_table(
             rows, numbers=(*NUMBERS, "profile"), wide=("host class", "measured"), keys=("model", "variant", "load")
         )
-    print_line(count_of(len(shown), total, "profile"))
+    hint = "" if shown or include_invalid else "; those that are INVALID are listed with --all"
+    print_line(count_of(len(shown), total, "profile") + hint)
 
 
 @app.command()
