@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,8 @@ class Script(
 ):
     """Answers from its dictionaries; `asked` holds the requests in order, `tokens_seen` the metadata of each.
 
-    `watches` are lists of jobs, one a call of WatchJob; a number among them is a status to break off with.
+    `watches` are lists of jobs, one a call of WatchJob; a number among them is a status to break off with, an event is
+    waited for.
     `failures` maps a method's name to the failure of its next call.
     """
 
@@ -51,7 +53,7 @@ class Script(
         self.profiles: dict[str, profiles.Profile] = {}
         self.agents: dict[str, profiles.Agent] = {}
         self.tokens: dict[str, access.Token] = {}
-        self.watches: list[list[profiles.Job | int]] = []
+        self.watches: list[list[profiles.Job | int | threading.Event]] = []
         self.rankings: list[search.Ranking] = []
         self.failures: dict[str, tuple[int, str, str]] = {}
         self.samples: dict[str, bytes] = {}
@@ -140,6 +142,9 @@ class Script(
         self._note(request, context)
         self._job(request.job_id, context)
         for item in self.watches.pop(0):
+            if isinstance(item, threading.Event):
+                item.wait(60)
+                continue
             if isinstance(item, int):
                 refuse(context, item, "", "the service stops")
                 return

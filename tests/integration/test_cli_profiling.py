@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -616,3 +618,24 @@ def test_a_terminal_shows_progress(script: Script, address: str) -> None:
     assert done.returncode == 0, seen.decode(errors="replace")
     assert done.stdout.decode().startswith("1 profile of digits@1 in 34 s\n")
     assert "digits@1" in seen.decode(errors="replace")
+
+
+def test_an_interrupt_leaves_the_job_running_and_says_how_to_go_on(script: Script, address: str) -> None:
+    never = threading.Event()
+    script.watches = [[make_job(), never]]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from msearch_cli import main; main()", "profile", "digits"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "MSEARCH_SERVER": address},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not script.requests(profiling.WatchJobRequest) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    try:
+        shown, said = process.communicate(timeout=60)
+    finally:
+        never.set()
+    assert (process.returncode, shown) == (130, "")
+    assert said.splitlines()[0].startswith("the job job-1 goes on: follow it with `msearch-cli jobs watch job-1`")
+    assert "Traceback" not in said
+    assert script.requests(profiling.CancelJobRequest) == []
