@@ -15,7 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     _say(start, "cross-evaluated")
     _judge_learned(results, benches, gathered, settings, start)
     ablation = {} if quick else _ablate(benches, gathered[0], start)
-    speed = measure_speed(benches["images"], fit_default(["images"], 0, QUICK, gathered[0]))
+    speed = measure_speed(benches[NAMES[0]], fit_default([NAMES[0]], 0, QUICK, gathered[0]))
     _print(results, ablation, report)
     for name, value in speed.items():
         report.figure(f"speed: {name}", value)
@@ -203,7 +203,8 @@ def _ablate(benches: dict[str, Bench], gathered: dict[Key, Examples], start: flo
                 _judge_predictor(bench, target, predictor, TargetEvidence(target.ticks), run=True)[0]
                 for target in bench.targets
             ]
-            variants[name].append(mean_judged(ones))
+            # Without pairs to calibrate on there is no interval.
+            variants[name].append(replace(mean_judged(ones), coverage=float("nan")))
     _say(start, "ablated")
     return {name: mean_judged(ones) for name, ones in variants.items()}
 
