@@ -47,7 +47,10 @@ def run(folder: Path, server: str, *command: str) -> str:
 
 def test_the_quickstart(folder: Path, server: str) -> None:
     lines = command_lines("README.md", "msearch-cli")
-    assert lines.pop(0) == "msearch-cli query --data sample.parquet"  # the opening example, before anything is there
+    # The opening examples, before anything is there, and the example of a measured search at the end.
+    assert lines.pop(0) == "msearch-cli query --data sample.parquet"
+    assert lines.pop(0).startswith("msearch-cli query --data sample.parquet --require")
+    assert [shlex.split(lines.pop(-1))[1], shlex.split(lines.pop(-1))[1]] == ["query", "profile"]
     assert lines.pop(0) == "msearch-cli serve"  # `server` is that
     assert [shlex.split(line)[1] for line in lines] == ["register", "query"]
     program = [sys.executable, "-c", "from msearch_client.cli import main; main()"]

