@@ -118,7 +118,7 @@ class RegistryServicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> pb.DeleteDatasetSampleResponse:
         dataset = samples.delete_sample(self._registry, wire.read_reference(request.dataset, "dataset"))
         _log.info("dataset_sample_deleted", id=dataset.id)
-        return pb.DeleteDatasetSampleResponse()
+        return pb.DeleteDatasetSampleResponse(dataset=write_dataset(dataset))
 
     def DeleteDataset(
         self, request: pb.DeleteDatasetRequest, context: grpc.ServicerContext
