@@ -60,7 +60,10 @@ class Prices:
         if fitting:
             name = max(fitting, key=len)
             return Price(self._number(classes[name], f"host_classes.{name}", "usd_per_hour"), f"host class {name}")
-        raise Unpriced(f"what an hour of this host costs is not known: set here.usd_per_hour in {self.path}")
+        raise Unpriced(
+            f"what an hour of this host costs is not known: set here.usd_per_hour in {self.path.name} of your own and "
+            "start the agent with --price-table"
+        )
 
     def grid(self) -> Grid:
         """Where this host's electricity comes from: by [here] itself, or its region.
