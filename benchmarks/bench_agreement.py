@@ -35,7 +35,7 @@ from profiler_agent.work import Load, RunLimits, Scenario
 TIMES_MS = (1.0, 5.0)
 SHARES = (0.5, 0.8)
 PAIRS = 9
-REQUESTS = 1000
+REQUESTS = 700
 BOUNDS = {50: (0.95, 1.05), 99: (0.90, 1.10)}
 
 PRECISION = 0.03
