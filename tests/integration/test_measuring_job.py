@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from profiler_agent.errors import Cancelled, CompileFailed, JobError, UnsupportedOperator
+from profiler_agent.errors import Cancelled, CompileFailed, InvalidLoad, JobError, UnsupportedOperator
 from profiler_agent.isolation import ChildLimits, run_child
 from profiler_agent.loadgen.load_text import parse_load
 from profiler_agent.measuring.job import measure_job
@@ -124,6 +125,10 @@ def names(profile: Profile) -> set[str]:
     return {one.name for one in profile.measurements if one.source != "none"}
 
 
+def value_of(profile: Profile, name: str) -> float:
+    return next(one.value for one in profile.measurements if one.name == name)
+
+
 FP32 = Variant(backend="onnxruntime")
 
 
@@ -184,13 +189,19 @@ def test_a_sample_that_the_card_cannot_read_is_told_and_generated_inputs_stand_i
 
 
 @pytest.mark.slow
-def test_find_peak_reports_the_rate_it_found(bench: Bench) -> None:
-    (profile,) = bench.measure(
-        [Variant(backend="null", mode="constant:2ms")],
-        ["find_peak:50"],
-        limits=RunLimits(min_duration_s=0.4, min_queries=64, repeats=1, max_duration_s=20.0),
-    )
-    assert "peak_rate_per_s" in names(profile)
+def test_find_peak_reports_the_rate_it_found_or_what_disturbed_it(bench: Bench) -> None:
+    limits = RunLimits(min_duration_s=0.4, min_queries=64, repeats=1, max_duration_s=20.0)
+    problem, profiles = "", ()
+    try:
+        profiles = bench.measure([Variant(backend="null", mode="constant:2ms")], ["find_peak:50"], limits=limits)
+    except InvalidLoad as error:
+        problem = error.message
+    if profiles:
+        assert 0 < value_of(profiles[0], "peak_rate_per_s") <= 510
+    else:
+        # On a busy host no run counts, and then no rate is claimed.
+        assert "runs were invalid" in problem
+        assert {"disturbed", "late_generator", "unsteady"} & set(re.findall(r"[a-z_]+", problem))
 
 
 def test_a_variant_that_fails_is_recorded_and_the_others_are_measured(bench: Bench) -> None:
