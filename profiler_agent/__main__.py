@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -78,6 +79,9 @@ def run(  # noqa: PLR0917 - options, not arguments
     release_on_stop: Annotated[
         bool, typer.Option("--release-on-stop", help="Give a running job back on SIGTERM instead of finishing it.")
     ] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds after SIGTERM until a running job is given back; 0 finishes it.")
+    ] = 0.0,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write the agent's id into this file once it is registered.")
     ] = None,
@@ -100,13 +104,15 @@ def run(  # noqa: PLR0917 - options, not arguments
             once=once,
             idle_exit_s=idle_exit,
             release_on_stop=release_on_stop,
+            grace_s=grace,
             log_format=log_format,
         )
         configure_logs(settings.log_format)
         if allow_remote_target:
             # The children that send the load read it from there.
             os.environ["MSEARCH_ALLOWED_REMOTE_TARGETS"] = ",".join(allow_remote_target)
-        _serve(settings, ready_file, insecure_token=insecure_token)
+        with _only_one(settings):
+            _serve(settings, ready_file, insecure_token=insecure_token)
 
 
 @app.command()
@@ -167,12 +173,13 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
         host_class=class_of_host,
         host_json=described,
     )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     executor = Executor(
         cache=ArtifactCache(settings.artifacts, settings.cache_bytes),
         compiled=settings.compiled,
-        work=settings.work / settings.name.replace("/", "-"),
+        work=settings.work,
         host_class=class_of_host,
+        compiled_bytes=settings.cache_bytes,
+        host_memory_bytes=host["memory"]["usable_bytes"],
         price_table=settings.price_table,
         external_root=settings.artifact_root,
     )
@@ -186,9 +193,10 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
         once=settings.once,
         idle_exit_s=settings.idle_exit_s,
         release_on_stop=settings.release_on_stop,
+        grace_s=settings.grace_s,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: agent.stop())
+        signal.signal(number, lambda *_: threading.Thread(target=agent.stop, daemon=True).start())
     _log.info(
         "agent_started",
         server=settings.server,
@@ -205,6 +213,20 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
         connection.close()
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _only_one(settings: Settings) -> Iterator[None]:
+    """Of two agents with one name and folder each would clear the other's jobs away. The lock dies with its holder."""
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with settings.work.with_name(f"{settings.work.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(
+                f"an agent {settings.name} runs already with {settings.data_dir}: choose another --name or --data-dir"
+            ) from None
+        yield
 
 
 def _describe_host() -> dict[str, Any]:

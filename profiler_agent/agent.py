@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import structlog
 from msearch.v1 import agent_service_pb2 as agents
 from msearch.v1 import profiles_pb2
 from profiler_agent import wire
-from profiler_agent.connection import Backoff, Connection, describe, is_transient, lease_is_lost, reason_of
+from profiler_agent.connection import Backoff, Connection, describe, is_defect, is_transient, lease_is_lost, reason_of
 from profiler_agent.errors import Cancelled, JobError
 from profiler_agent.executor import MODEL, SAMPLE, Executor
 from profiler_agent.leases import LeaseKeeper
@@ -28,6 +28,9 @@ WAIT_S = 10.0
 """How long the service may hold an AcquireJob that finds nothing."""
 
 FETCH_TIMEOUT_S = 600.0
+MOST_DEFECTS = 5
+"""How often a report is repeated that the service answers with a failure of its own."""
+
 REREGISTER = frozenset({"AGENT_NOT_FOUND", "PERMISSION_DENIED"})
 """Reasons after which the agent registers again: the service forgot it, or its token changed."""
 
@@ -49,7 +52,7 @@ class Agent:
     """Works in `capacity` threads until told to stop.
 
     `once`: ends after one job. `idle_exit_s`: ends after so long without one; 0 never. `release_on_stop`: gives running
-    jobs back when stopped, instead of finishing them.
+    jobs back when stopped, instead of finishing them. `grace_s`: gives them back so long after that; 0 never.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Agent:
         once: bool = False,
         idle_exit_s: float = 0.0,
         release_on_stop: bool = False,
+        grace_s: float = 0.0,
     ) -> None:
         self._connection = connection
         self._executor = executor
@@ -70,6 +74,7 @@ class Agent:
         self._once = once
         self._idle_exit_s = idle_exit_s
         self._release_on_stop = release_on_stop
+        self._grace_s = grace_s
         self._stopping = threading.Event()
         self._registering = threading.Lock()
         self._held: dict[str, threading.Event] = {}
@@ -116,16 +121,23 @@ class Agent:
 
     def stop(self) -> None:
         """Takes no more jobs and ends when those it has are finished. Called again, or with `release_on_stop`: gives
-        them back at once.
+        them back at once. Not for signal handlers, which may interrupt what holds its locks: hand it to a thread.
         """
         again = self._stopping.is_set()
         self._stopping.set()
         for call in list(self._waiting):
             call.cancel()
         if again or self._release_on_stop:
-            self._releasing = True
-            for held in list(self._held.values()):
-                held.set()
+            self._give_back()
+        elif self._grace_s:
+            timer = threading.Timer(self._grace_s, self._give_back)
+            timer.daemon = True
+            timer.start()
+
+    def _give_back(self) -> None:
+        self._releasing = True
+        for held in list(self._held.values()):
+            held.set()
 
     def _work(self) -> None:
         backoff = Backoff(self._stopping)
@@ -180,15 +192,17 @@ class Agent:
         log.info("job_acquired", model=got.job.model_name)
         stop = threading.Event()
         self._held[lease.job_id] = stop
+        # The answer came although the agent is stopping: somebody else shall begin it.
+        unwanted = self._stopping.is_set()
         if self._releasing:
             stop.set()
         try:
             with LeaseKeeper(self._connection, lease, stop) as keeper:
-                outcome = self._measure(got, lease, keeper, stop)
+                outcome = None if unwanted else self._measure(got, lease, keeper, stop)
+                if not keeper.lost:
+                    self._end(lease, keeper, outcome)
                 if keeper.lost:
                     log.warning("job_dropped")
-                else:
-                    self._end(lease, keeper, outcome)
         finally:
             del self._held[lease.job_id]
 
@@ -196,27 +210,29 @@ class Agent:
         """Tells the service how the job ended: released, failed, or completed."""
         stub, log = self._connection.stub, _log.bind(job_id=lease.job_id, attempt=lease.attempt)
         if outcome is None:
-            self._report(lease, keeper, stub.ReleaseJob, agents.ReleaseJobRequest())
-            log.info("job_released")
-        elif isinstance(outcome, Failure):
-            failed = agents.FailJobRequest(failure=wire.write_failure(outcome), retry=outcome.retry)
-            self._report(lease, keeper, stub.FailJob, failed)
-            log.warning("job_failed", code=outcome.code, message=outcome.message)
-        else:
+            if not self._report(lease, keeper, stub.ReleaseJob, agents.ReleaseJobRequest()):
+                log.info("job_released")
+            return
+        if not isinstance(outcome, Failure):
             host = {"host_class": self._facts.host_class, "host_json": self._facts.host_json}
             profiles = [wire.write_profile(profile, **host) for profile in outcome]
-            self._report(lease, keeper, stub.CompleteJob, agents.CompleteJobRequest(profiles=profiles))
-            log.info("job_completed", profiles=len(profiles))
+            problem = self._report(lease, keeper, stub.CompleteJob, agents.CompleteJobRequest(profiles=profiles))
+            if not problem:
+                log.info("job_completed", profiles=len(profiles))
+                return
+            # Silence would let the lease run out and the next agent run into the same.
+            outcome = Failure(code="internal", message=f"the service refused the profiles: {problem}")
+        failed = agents.FailJobRequest(failure=wire.write_failure(outcome), retry=outcome.retry)
+        if not self._report(lease, keeper, stub.FailJob, failed):
+            log.warning("job_failed", code=outcome.code, message=outcome.message)
 
     def _measure(
         self, got: Any, lease: Lease, keeper: LeaseKeeper, stop: threading.Event
     ) -> tuple[Profile, ...] | Failure | None:
         """The profiles, or why there are none; None where the job is to be given back."""
 
-        def fetch(part: str) -> Iterable[bytes]:
-            request = agents.FetchForJobRequest(lease=wire.write_lease(lease), part=_PARTS[part])
-            for message in self._connection.call(self._connection.stub.FetchForJob, request, timeout_s=FETCH_TIMEOUT_S):
-                yield message.chunk
+        def fetch(part: str) -> Iterator[bytes]:
+            return self._fetch(lease, part, stop)
 
         try:
             return self._executor.run(wire.read_assignment(got), fetch, stop, keeper.report)
@@ -229,24 +245,63 @@ class Agent:
         except grpc.RpcError as error:
             if lease_is_lost(error):
                 keeper.lose()
-            return Failure(code="internal", message=f"the service did not answer: {describe(error)}", retry=True)
+            return Failure(
+                code="internal", message=f"could not fetch what the job needs: {describe(error)}", retry=True
+            )
         except Exception as error:  # noqa: BLE001 - the last place where it can be told
             # A defect, or a full disk: the job may do better elsewhere, and the agent goes on.
             _log.exception("job_broke", job_id=lease.job_id)
             return Failure(code="internal", message=f"{type(error).__name__}: {error}", retry=True)
 
-    def _report(self, lease: Lease, keeper: LeaseKeeper, method: Any, request: Any) -> None:
-        """Reports until the service has answered, or the lease is lost. Safe to repeat: it counts once an attempt."""
+    def _fetch(self, lease: Lease, part: str, stop: threading.Event) -> Iterator[bytes]:
+        """The bytes; where the service goes away meanwhile, the rest once it is back.
+
+        Raises:
+            grpc.RpcError: it refuses.
+            Cancelled: `stop` is set.
+        """
+        request = agents.FetchForJobRequest(lease=wire.write_lease(lease), part=_PARTS[part])
+        backoff, received = Backoff(stop), 0
+        while not stop.is_set():
+            skip = received
+            try:
+                for message in self._connection.call(
+                    self._connection.stub.FetchForJob, request, timeout_s=FETCH_TIMEOUT_S
+                ):
+                    fresh = message.chunk[skip:]
+                    skip -= len(message.chunk) - len(fresh)
+                    received += len(fresh)
+                    if fresh:
+                        yield fresh
+                    if stop.is_set():
+                        break
+                else:
+                    return
+            except grpc.RpcError as error:
+                if not is_transient(error) or is_defect(error):
+                    raise
+                _log.warning("fetch_interrupted", job_id=lease.job_id, error=describe(error))
+                backoff.wait()
+        raise Cancelled("the job was cancelled")
+
+    def _report(self, lease: Lease, keeper: LeaseKeeper, method: Any, request: Any) -> str:
+        """Reports until the service has answered, or the lease is lost. Safe to repeat: it counts once an attempt.
+
+        Gives why it was refused; "" where it was not.
+        """
         request.lease.CopyFrom(wire.write_lease(lease))
-        backoff = Backoff(threading.Event())
+        backoff, defects = Backoff(threading.Event()), 0
         while not keeper.lost:
             try:
                 self._connection.call(method, request)
-                return
+                return ""
             except grpc.RpcError as error:
                 if lease_is_lost(error):
                     keeper.lose()
-                elif not is_transient(error):
+                    break
+                defects += is_defect(error)
+                if not is_transient(error) or defects >= MOST_DEFECTS:
                     _log.error("report_refused", job_id=lease.job_id, error=describe(error))
-                    return
+                    return describe(error)
             backoff.wait()
+        return "the lease was lost"

@@ -6,14 +6,16 @@ rename, so whoever sees it may use it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from profiler_agent.errors import DigestMismatch, JobError, RefusedFormat
+from profiler_agent.errors import DigestMismatch, RefusedFormat, Unreachable
 
 _HEAD = 512
 _CHUNK = 1 << 20
@@ -50,6 +52,11 @@ class ArtifactCache:
             raise
         return path
 
+    def keep(self, digest: str) -> None:
+        """Counts as a use of the file; whoever uses one for longer than an hour says so now and then."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self._folder / digest)
+
     def _make_room(self, size_bytes: int) -> None:
         """Drops the files that were not used for longest."""
         now = _now(self._folder)
@@ -62,27 +69,58 @@ class ArtifactCache:
             total -= size
 
 
-def find_external(uri: str, digest: str, root: Path | None) -> Path:
-    """The local file of an artifact that is kept elsewhere.
+def find_external(uri: str, digest: str, root: Path | None) -> tuple[Path, str]:
+    """The local file of an artifact that is kept elsewhere, and its digest, which need not be registered.
 
     Raises:
-        JobError: the address is not of a file below the folder that the agent was told to trust, or is not there.
+        Unreachable: the address is not of a file below the folder that the agent was told to trust, or is not there.
         DigestMismatch: its digest is another than registered.
     """
     parts = urlsplit(uri)
     if parts.scheme != "file" or root is None:
-        raise JobError(
+        raise Unreachable(
             f"the model's bytes are at {uri}, which this agent does not fetch: register the model with its bytes, or "
             "start the agent with --artifact-root and register a file:// address below it"
         )
     path = Path(unquote(parts.path)).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise JobError(f"{uri} is outside {root}, the only folder whose files this agent reads")
+        raise Unreachable(f"{uri} is outside {root}, the only folder whose files this agent reads")
     if not path.is_file():
-        raise JobError(f"there is no file {uri} on this host")
-    if digest and _digest_of(path) != digest:
+        raise Unreachable(f"there is no file {uri} on this host")
+    found = _digest_of(path)
+    if digest and found != digest:
         raise DigestMismatch(f"{uri} has another digest than the registered {digest[:12]}")
-    return path
+    return path, found
+
+
+def own_folder(root: Path, name: str, largest_bytes: int) -> Path:
+    """The folder of that name below `root`, made if it is not there.
+
+    Of the others, those that were not used for longest go first while all together are larger than `largest_bytes`, but
+    for what was used within the last hour.
+    """
+    own = root / name
+    own.mkdir(parents=True, exist_ok=True)
+    os.utime(own)
+    now = own.stat().st_mtime
+    folders = sorted((entry.stat().st_mtime, entry) for entry in root.iterdir() if entry.is_dir())
+    sizes = {entry: _size_of(entry) for _, entry in folders}
+    for used_at, entry in folders:
+        if sum(sizes.values()) <= largest_bytes or now - used_at < _FRESH_S:
+            break
+        shutil.rmtree(entry, ignore_errors=True)
+        del sizes[entry]
+    return own
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of all files below; what vanishes meanwhile, and what links point to, does not count."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(Path(parent, name)).st_size
+    return total
 
 
 def refuse_disguises(path: Path, format: str) -> None:

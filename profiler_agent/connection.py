@@ -20,7 +20,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 LOOPBACK = ("localhost:", "127.", "[::1]:", "unix:")
 
 _LARGEST_MESSAGE_BYTES = 64 << 20
-_LOST = (grpc.StatusCode.ABORTED, grpc.StatusCode.NOT_FOUND)
+_LOST_REASONS = frozenset({"LEASE_LOST", "JOB_NOT_FOUND", "AGENT_NOT_FOUND"})
 _TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -84,8 +84,11 @@ class Backoff:
 
 
 def lease_is_lost(error: grpc.RpcError) -> bool:
-    """Whether a call about a job was refused because the job is no longer the caller's."""
-    return _code(error) in _LOST or reason_of(error) == "LEASE_LOST"
+    """Whether a call about a job was refused because the job is no longer the caller's.
+
+    By the reason: a sample that was deleted meanwhile is NOT_FOUND too, and no loss.
+    """
+    return reason_of(error) in _LOST_REASONS
 
 
 def is_transient(error: grpc.RpcError) -> bool:
@@ -93,9 +96,17 @@ def is_transient(error: grpc.RpcError) -> bool:
     return _code(error) in _TRANSIENT
 
 
+def is_defect(error: grpc.RpcError) -> bool:
+    """Whether the service answered, with a failure of its own that repeating may not mend."""
+    return _code(error) in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN)
+
+
 def reason_of(error: grpc.RpcError) -> str:
     """The machine-readable reason (error_reason.proto), or ""."""
-    status = rpc_status.from_call(error)
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:
+        return ""  # the details contradict the status: some proxy rewrote it
     info = error_details_pb2.ErrorInfo()
     for detail in status.details if status is not None else ():
         if detail.Unpack(info):

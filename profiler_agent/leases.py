@@ -11,11 +11,13 @@ import structlog
 
 from msearch.v1 import agent_service_pb2 as agents
 from profiler_agent import wire
-from profiler_agent.connection import Connection, lease_is_lost
+from profiler_agent.connection import CALL_TIMEOUT_S, Connection, lease_is_lost
 from profiler_agent.work import Lease, Progress
 
 PROGRESS_GAP_S = 0.5
+PROGRESS_TIMEOUT_S = 5.0
 RETRY_S = 1.0
+SHORTEST_TIMEOUT_S = 0.5
 
 _log = structlog.get_logger()
 
@@ -23,7 +25,9 @@ _log = structlog.get_logger()
 class LeaseKeeper:
     """Renews from a thread of its own, after a third of the lease. `stop` is set when the work must end.
 
-    Then `cancelled` says that someone asked for it, `lost` that the job is no longer this agent's.
+    Then `cancelled` says that someone asked for it, `lost` that the job is no longer this agent's. While the service
+    does not answer the work goes on until the lease must have run out, by this host's own clock and counted from before
+    the call that was last answered.
     """
 
     def __init__(
@@ -42,8 +46,7 @@ class LeaseKeeper:
         self._closed = False
         self.cancelled = False
         self.lost = False
-        self._renew_at = monotonic() + lease.duration_s / 3
-        self._ends_at = monotonic() + lease.duration_s
+        self._count_from(monotonic())
         self._told_at = 0.0
         self._thread = threading.Thread(target=self._keep, name="msearch-lease", daemon=True)
 
@@ -97,20 +100,31 @@ class LeaseKeeper:
         progress, self._progress, self._told_at = self._progress, None, now
         return progress
 
+    def _count_from(self, begun: float) -> None:
+        self._renew_at, self._ends_at = begun + self._lease.duration_s / 3, begun + self._lease.duration_s
+
+    def _timeout(self, most_s: float) -> float:
+        """A call that hangs must not hide that the lease has run out."""
+        return max(min(most_s, self._ends_at - self._monotonic()), SHORTEST_TIMEOUT_S)
+
     def _tell(self, progress: Progress) -> None:
         request = agents.ReportProgressRequest(
             lease=wire.write_lease(self._lease), progress=wire.write_progress(progress)
         )
         try:
-            self._connection.call(self._connection.stub.ReportProgress, request)
+            self._connection.call(
+                self._connection.stub.ReportProgress, request, timeout_s=self._timeout(PROGRESS_TIMEOUT_S)
+            )
         except grpc.RpcError as error:
             if lease_is_lost(error):
                 self.lose()
 
     def _renew(self) -> None:
+        begun = self._monotonic()
+        request = agents.RenewLeaseRequest(lease=wire.write_lease(self._lease))
         try:
             answer = self._connection.call(
-                self._connection.stub.RenewLease, agents.RenewLeaseRequest(lease=wire.write_lease(self._lease))
+                self._connection.stub.RenewLease, request, timeout_s=self._timeout(CALL_TIMEOUT_S)
             )
         except grpc.RpcError as error:
             if lease_is_lost(error):
@@ -122,8 +136,7 @@ class LeaseKeeper:
                 self.lose()
             self._renew_at = self._monotonic() + RETRY_S
             return
-        now = self._monotonic()
-        self._renew_at, self._ends_at = now + self._lease.duration_s / 3, now + self._lease.duration_s
+        self._count_from(begun)
         if answer.cancel:
             self.cancelled = True
             self._stop.set()

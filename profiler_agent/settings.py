@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ class Settings:
 
     `artifact_root`: folder below which external artifacts named by a file:// address may be read; None refuses them.
     `idle_exit_s`: end after so long without a job; 0 never. `once`: end after one job. `release_on_stop`: give a
-    running job back on SIGTERM instead of finishing it.
+    running job back on SIGTERM instead of finishing it; `grace_s`: give it back so long after SIGTERM, 0 never.
     """
 
     server: str
@@ -45,6 +46,7 @@ class Settings:
     once: bool = False
     idle_exit_s: float = 0.0
     release_on_stop: bool = False
+    grace_s: float = 0.0
     cache_bytes: int = 20 << 30
     log_format: str = "console"
 
@@ -60,8 +62,8 @@ class Settings:
 
     @property
     def work(self) -> Path:
-        """Where jobs have their folders."""
-        return self.data_dir / "work"
+        """Where this agent's jobs have their folders; other agents may share the folder above it."""
+        return self.data_dir / "work" / (re.sub(r"[^\w.-]", "-", self.name).strip(".") or "agent")
 
 
 def read_settings(
@@ -80,6 +82,7 @@ def read_settings(
     once: bool = False,
     idle_exit_s: float = 0.0,
     release_on_stop: bool = False,
+    grace_s: float = 0.0,
     log_format: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
@@ -109,6 +112,7 @@ def read_settings(
         once=once,
         idle_exit_s=idle_exit_s,
         release_on_stop=release_on_stop,
+        grace_s=grace_s,
         log_format=log_format or environment.get(f"{PREFIX}LOG_FORMAT") or "console",
     )
 

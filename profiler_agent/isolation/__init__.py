@@ -3,6 +3,6 @@
 from profiler_agent.isolation.context import Context
 from profiler_agent.isolation.limits import ChildLimits
 from profiler_agent.isolation.probing import probe_isolation
-from profiler_agent.isolation.running import run_child
+from profiler_agent.isolation.running import remove_folder, run_child
 
-__all__ = ["ChildLimits", "Context", "probe_isolation", "run_child"]
+__all__ = ["ChildLimits", "Context", "probe_isolation", "remove_folder", "run_child"]

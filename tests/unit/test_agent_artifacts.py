@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler_agent.artifacts import ArtifactCache, find_external, refuse_disguises
-from profiler_agent.errors import DigestMismatch, JobError, RefusedFormat
+from profiler_agent.artifacts import ArtifactCache, find_external, own_folder, refuse_disguises
+from profiler_agent.errors import DigestMismatch, RefusedFormat, Unreachable
 
 DATA = b"model" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -77,14 +77,17 @@ def test_an_artifact_elsewhere_is_read_only_below_the_trusted_folder(tmp_path: P
     inside, outside = trusted / "m.onnx", tmp_path / "m.onnx"
     for path in (inside, outside):
         path.write_bytes(DATA)
-    assert find_external(inside.as_uri(), DIGEST, trusted) == inside
-    with pytest.raises(JobError, match="outside"):
+    assert find_external(inside.as_uri(), DIGEST, trusted) == (inside, DIGEST)
+    assert find_external(inside.as_uri(), "", trusted) == (inside, DIGEST)
+    with pytest.raises(Unreachable, match="no file"):
+        find_external(f"{inside.as_uri()}.gone", DIGEST, trusted)
+    with pytest.raises(Unreachable, match="outside"):
         find_external(outside.as_uri(), DIGEST, trusted)
-    with pytest.raises(JobError, match="outside"):
+    with pytest.raises(Unreachable, match="outside"):
         find_external(f"file://{trusted}/../m.onnx", DIGEST, trusted)
-    with pytest.raises(JobError, match="does not fetch"):
+    with pytest.raises(Unreachable, match=r"https://example\.com/m\.onnx, which this agent does not fetch"):
         find_external("https://example.com/m.onnx", DIGEST, trusted)
-    with pytest.raises(JobError, match="does not fetch"):
+    with pytest.raises(Unreachable, match="does not fetch"):
         find_external(inside.as_uri(), DIGEST, None)
     with pytest.raises(DigestMismatch):
         find_external(inside.as_uri(), "00" * 32, trusted)
@@ -107,3 +110,40 @@ def test_a_torch_program_is_a_zip_archive_by_right(tmp_path: Path) -> None:
     path = tmp_path / "model.pt2"
     path.write_bytes(b"PK\x03\x04rest")
     refuse_disguises(path, "torch_export")
+
+
+def test_a_file_in_use_is_kept_however_long(tmp_path: Path) -> None:
+    cache = ArtifactCache(tmp_path / "cache", 10)
+    path = cache.get(DIGEST, len(DATA), chunks)
+    long_ago = path.stat().st_mtime - 9000
+    other = b"other" * 1000
+    os.utime(path, (long_ago, long_ago))
+    cache.keep(DIGEST)
+    cache.get(hashlib.sha256(other).hexdigest(), len(other), lambda: [other])
+    assert path.exists()
+    cache.keep("00" * 32)  # it may be gone already, or lie elsewhere
+
+
+def test_two_agents_may_fetch_the_same_at_once(cache: ArtifactCache) -> None:
+    other = ArtifactCache(cache._folder, 20_000)
+
+    def slowly() -> Iterator[bytes]:
+        assert other.get(DIGEST, len(DATA), chunks).read_bytes() == DATA
+        yield from chunks()
+
+    assert cache.get(DIGEST, len(DATA), slowly).read_bytes() == DATA
+    assert len(list(cache._folder.iterdir())) == 1
+
+
+def test_folders_of_compiled_models_go_when_unused_for_longest(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"x" * 10_000)
+    for name, age in (("old", 9000), ("older", 10_000), ("fresh", 0)):
+        folder = own_folder(tmp_path / "compiled", name, 1 << 30)
+        (folder / "deep").mkdir()
+        (folder / "deep" / "engine").write_bytes(b"x" * 1000)
+        (folder / "link").symlink_to(tmp_path / "outside")
+        os.utime(folder, (folder.stat().st_mtime - age,) * 2)
+    mine = own_folder(tmp_path / "compiled", "mine", 2500)
+    assert {entry.name for entry in (tmp_path / "compiled").iterdir()} == {"old", "fresh", "mine"}
+    assert own_folder(tmp_path / "compiled", "mine", 10) == mine
+    assert {entry.name for entry in (tmp_path / "compiled").iterdir()} == {"fresh", "mine"}
