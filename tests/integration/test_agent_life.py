@@ -173,3 +173,12 @@ def test_job_folders_do_not_stay_behind(address: str, jobs: Jobs, tmp_path: Path
         jobs.wait(jobs.submit(null_spec("sometimes:1ms")), *ENDED)
         time.sleep(0.3)
         assert list((tmp_path / "agents" / "work" / "one").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_second_agent_of_the_same_name_does_not_start(address: str, jobs: Jobs, tmp_path: Path) -> None:
+    with running_agent(address, tmp_path, "one"):
+        again = start_agent(address, tmp_path, "one")
+        assert again.wait(60) == 1
+        assert "an agent one runs already" in (tmp_path / "one.log").read_text(encoding="utf-8")
+        assert jobs.wait(jobs.submit(null_spec()), *ENDED).state == pb.JOB_STATE_SUCCEEDED
