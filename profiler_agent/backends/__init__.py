@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 
 from profiler_agent.backends.base import Backend, Feed
 from profiler_agent.errors import BackendUnavailable
+from profiler_agent.plugins import find_plugins
 
 __all__ = ["Backend", "Feed", "find_backend", "find_backends"]
 
@@ -16,17 +14,7 @@ __all__ = ["Backend", "Feed", "find_backend", "find_backends"]
 @cache
 def find_backends() -> dict[str, Backend]:
     """All backends by name, available here or not."""
-    found: dict[str, Backend] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_"):  # these import runtimes
-            continue
-        backend = getattr(importlib.import_module(f"{__name__}.{module.name}"), "BACKEND", None)
-        if backend is not None:
-            found[backend.name] = backend
-    for entry in entry_points(group="msearch.backends"):
-        backend = entry.load()
-        found[backend.name] = backend
-    return dict(sorted(found.items()))
+    return find_plugins(__name__, __path__, "BACKEND", "msearch.backends")
 
 
 def find_backend(name: str) -> Backend:

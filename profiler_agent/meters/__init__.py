@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from functools import cache
-from importlib.metadata import entry_points
 
 from profiler_agent.meters.base import Meter, MeterSetting, Reading
+from profiler_agent.plugins import find_plugins
 
 __all__ = ["Meter", "MeterSetting", "Reading", "find_meters", "measure_idle_power"]
 
@@ -15,17 +13,7 @@ __all__ = ["Meter", "MeterSetting", "Reading", "find_meters", "measure_idle_powe
 @cache
 def find_meters() -> dict[str, Meter]:
     """All meters by name."""
-    found: dict[str, Meter] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.startswith("_"):
-            continue
-        meter = getattr(importlib.import_module(f"{__name__}.{module.name}"), "METER", None)
-        if meter is not None:
-            found[meter.name] = meter
-    for entry in entry_points(group="msearch.meters"):
-        meter = entry.load()
-        found[meter.name] = meter
-    return dict(sorted(found.items()))
+    return find_plugins(__name__, __path__, "METER", "msearch.meters")
 
 
 def measure_idle_power(device: str, seconds: float = 0.5) -> float | None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import entry_points
 
 from profiler_agent.errors import InvalidLoad
 from profiler_agent.loadgen.arrivals.base import Arrival, Parameter, Wish
+from profiler_agent.plugins import find_plugins
 
 __all__ = ["Arrival", "Parameter", "Wish", "check_parameters", "find_arrival", "find_arrivals"]
 
@@ -18,15 +16,7 @@ __all__ = ["Arrival", "Parameter", "Wish", "check_parameters", "find_arrival", "
 @cache
 def find_arrivals() -> dict[str, Arrival]:
     """All patterns by name."""
-    found: dict[str, Arrival] = {}
-    for module in pkgutil.iter_modules(__path__):
-        arrival = getattr(importlib.import_module(f"{__name__}.{module.name}"), "ARRIVAL", None)
-        if arrival is not None:
-            found[arrival.name] = arrival
-    for entry in entry_points(group="msearch.arrivals"):
-        arrival = entry.load()
-        found[arrival.name] = arrival
-    return dict(sorted(found.items()))
+    return find_plugins(__name__, __path__, "ARRIVAL", "msearch.arrivals")
 
 
 def find_arrival(name: str) -> Arrival:
