@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from profiler_agent.errors import JobError
 from profiler_agent.loadgen.load_text import format_load
@@ -28,15 +28,18 @@ LARGEST_OF_RUNS = frozenset({"max_ms", "peak_memory_bytes", "device_memory_bytes
 """Quantities whose value over several runs is the largest; of all others it is the median."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Candidate:
-    """A variant with all that became of it; `runs` by load text."""
+    """A variant with all that became of it: verified, run (by load text); `failure` once it fell out.
+
+    `asked`: the job asked for it; otherwise it is measured along as a yardstick.
+    """
 
     variant: Variant
     asked: bool
-    verified: VerifyResult | None
-    failure: JobError | None
-    runs: Mapping[str, Sequence[RunResult]]
+    verified: VerifyResult | None = None
+    failure: JobError | None = None
+    runs: dict[str, list[RunResult]] = field(default_factory=dict)
 
 
 def assemble(
@@ -162,7 +165,7 @@ def _over_runs(found: Sequence[Measurement]) -> Measurement:
 
 
 def _reasons(runs: Sequence[RunResult], failure: JobError | None) -> tuple[InvalidReason, ...]:
-    """Every rule that was broken, once, with how often; a failure before the first run is `failed_requests`."""
+    """Every rule that was broken, once, with how often; without a run, why there is none."""
     if not runs:
         detail = "no run was made" if failure is None else f"no run was made: {failure.message}"
         return (InvalidReason("too_few_queries", detail),)

@@ -8,7 +8,7 @@ yardstick where the job did not ask for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -31,9 +31,6 @@ from profiler_agent.stats.repeats import enough
 from profiler_agent.work import Load, Precision, Profile, Progress, Scenario, Variant
 
 TASKS = "profiler_agent.measuring.tasks"
-FEWEST_REPEATS = 3
-"""Repeats before the interval of their median is looked at."""
-
 FP32_ROWS = 64
 """Rows on which fp32 is held to the reference; other precisions need enough to bound a loss of accuracy."""
 
@@ -51,17 +48,6 @@ class RunChild(Protocol):
         """Raises JobError: the child's own failure, or Crashed, DeadlineExceeded, MemoryLimit, Cancelled."""
 
 
-@dataclass(slots=True, eq=False)
-class _Variant:
-    """A variant on its way: verified, run; `failure` once it fell out."""
-
-    variant: Variant
-    asked: bool
-    verified: VerifyResult | None = None
-    failure: JobError | None = None
-    runs: dict[str, list[RunResult]] = field(default_factory=dict)
-
-
 def measure_job(order: JobOrder, run_child: RunChild, report: Report) -> tuple[Profile, ...]:
     """The profiles of a job, those of the asked variants first and the yardsticks' after.
 
@@ -77,7 +63,9 @@ class _Job:
         self._order = order
         self._run_child = run_child
         self._report = report
-        self._variants = [_Variant(variant, asked) for variant, asked in with_yardsticks(order.spec.variants)]
+        self._variants = [
+            Candidate(variant=variant, asked=asked) for variant, asked in with_yardsticks(order.spec.variants)
+        ]
         model = order.model
         self._files = Files(
             artifact=order.artifact,
@@ -110,9 +98,10 @@ class _Job:
         for load in self._order.spec.loads:
             self._measure_load(load)
         self._fail_if_none_left()
-        return self._assemble(inputs)
+        spec = self._order.spec
+        return assemble(self._variants, spec.loads, inputs, epsilon=spec.limits.epsilon)
 
-    def _check(self, entry: _Variant) -> None:
+    def _check(self, entry: Candidate) -> None:
         backend = find_backend(entry.variant.backend)
         if backend.formats and self._files.format not in backend.formats:
             raise UnsupportedOperator(
@@ -133,7 +122,7 @@ class _Job:
         )
         return self._call("make_inputs", order, InputsResult)
 
-    def _verify(self, entry: _Variant) -> None:
+    def _verify(self, entry: Candidate) -> None:
         """With an empty cache, so that it is a cold start; runs compile into the shared one."""
         empty = self._order.workspace / f"cold-{self._variants.index(entry)}"
         empty.mkdir(parents=True, exist_ok=True)
@@ -151,7 +140,7 @@ class _Job:
                     continue
                 self._try(entry, partial(self._run, entry, load, repeat))
 
-    def _run(self, entry: _Variant, load: Load, repeat: int) -> None:
+    def _run(self, entry: Candidate, load: Load, repeat: int) -> None:
         text = format_load(load)
         self._say("measure", f"{entry.variant}, {text}, run {repeat + 1} of {self._repeats}")
         limits = self._order.spec.limits
@@ -169,9 +158,9 @@ class _Job:
     def _narrow(self, load: Load, runs: Sequence[RunResult]) -> bool:
         """Whether more repeats would tell little more."""
         medians = headlines(load, [run for run in runs if not run.reasons])
-        return len(medians) >= FEWEST_REPEATS and enough(medians, self._order.spec.limits.precision)
+        return enough(medians, self._order.spec.limits.precision)
 
-    def _rivals(self, entry: _Variant) -> list[_Variant]:
+    def _rivals(self, entry: Candidate) -> list[Candidate]:
         """Those it is compared with, which must have as many runs beside it."""
         yardstick = yardstick_of(entry.variant)
         return [
@@ -180,7 +169,7 @@ class _Job:
             if other is not entry and other.failure is None and yardstick_of(other.variant) == yardstick
         ]
 
-    def _variant_order(self, entry: _Variant) -> VariantOrder:
+    def _variant_order(self, entry: Candidate) -> VariantOrder:
         loads = self._order.spec.loads
         joined = [load.batching.max_batch for load in loads if load.batching is not None]
         joined += [load.streams for load in loads if load.scenario is Scenario.MULTI_STREAM]
@@ -197,7 +186,7 @@ class _Job:
         self._done += 1
         return messages.load(kind, answer)
 
-    def _try(self, entry: _Variant, act: Callable[[], object]) -> None:
+    def _try(self, entry: Candidate, act: Callable[[], object]) -> None:
         """A failure of one variant leaves the others alone."""
         if entry.failure is not None:
             self._done += 1
@@ -222,12 +211,6 @@ class _Job:
     def _pass_on(self, message: Any) -> None:
         if isinstance(message, dict):
             self._say(str(message.get("stage", "measure"))[:40], str(message.get("message", ""))[:400])
-
-    def _assemble(self, inputs: InputsResult) -> tuple[Profile, ...]:
-        candidates = [
-            Candidate(entry.variant, entry.asked, entry.verified, entry.failure, entry.runs) for entry in self._variants
-        ]
-        return assemble(candidates, self._order.spec.loads, inputs, epsilon=self._order.spec.limits.epsilon)
 
 
 def with_yardsticks(variants: Sequence[Variant]) -> list[tuple[Variant, bool]]:

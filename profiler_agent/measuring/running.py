@@ -48,16 +48,22 @@ def run_once(order: RunOrder, compiled: CompiledModel, prepared: Rows, context: 
     warming_ns = time.monotonic_ns()
     service_ns = warm_up(target)
     warming_ns = time.monotonic_ns() - warming_ns
+    setting = MeterSetting(
+        device=compiled.facts.device,
+        price_table=order.price_table,
+        host_class=order.host_class,
+        idle_w=measure_idle_power(compiled.facts.device),
+    )
     started_at = datetime.now(UTC)
     load = order.load
     extra = [Measurement(name="warm_up_s", value=warming_ns / 1e9, unit="s", source="before the run, not counted")]
     if load.scenario is Scenario.FIND_PEAK:
-        peak = _find_peak(order, target, compiled, 1e9 / service_ns, context)
+        peak = _find_peak(order, target, setting, 1e9 / service_ns, context)
         load = replace(load, scenario=Scenario.SERVER, rate_per_s=peak)
         rate = peak * variant.batch_size
         detail = f"largest rate whose p99 meets {load.p99_limit_ms:g} ms"
         extra.append(Measurement(name="peak_rate_per_s", value=rate, unit="1/s", source="find_peak", detail=detail))
-    measured = _measure(order, load, order.limits, target, compiled)
+    measured = _measure(order, load, order.limits, target, setting)
     return RunResult(
         reasons=measured.reasons,
         measurements=(*_sum_up(measured, load, variant.batch_size), *measured.metered, *extra),
@@ -82,16 +88,9 @@ def warm_up(target: CompiledTarget, clock: Callable[[], int] = time.perf_counter
 
 
 def _measure(
-    order: RunOrder, load: Load, limits: RunLimits, target: CompiledTarget, compiled: CompiledModel
+    order: RunOrder, load: Load, limits: RunLimits, target: CompiledTarget, setting: MeterSetting
 ) -> _Measured:
     inferences_a_request = order.compile.variant.batch_size * _samples_a_request(load)
-    device = compiled.facts.device
-    setting = MeterSetting(
-        device=device,
-        price_table=order.price_table,
-        host_class=order.host_class,
-        idle_w=measure_idle_power(device),
-    )
     meters = find_meters()
     if order.compile.variant.backend == "remote":
         # A server on this host is what is measured, not a neighbour that disturbs.
@@ -143,7 +142,7 @@ def _samples_a_request(load: Load) -> int:
 
 
 def _find_peak(
-    order: RunOrder, target: CompiledTarget, compiled: CompiledModel, start_rate: float, context: Context
+    order: RunOrder, target: CompiledTarget, setting: MeterSetting, start_rate: float, context: Context
 ) -> float:
     """The largest rate of valid runs whose p99 meets the limit, in queries a second."""
     limit_ms = order.load.p99_limit_ms
@@ -153,7 +152,7 @@ def _find_peak(
     def measure(rate: float) -> Trial:
         context.send({"stage": "measure", "message": f"{order.compile.variant}: trying {rate:.4g} requests a second"})
         load = replace(order.load, scenario=Scenario.SERVER, rate_per_s=rate)
-        measured = _measure(order, load, limits, target, compiled)
+        measured = _measure(order, load, limits, target, setting)
         latency = measured.timeline.latency
         p99_ms = nearest_rank(latency, 99.0) / 1e6 if latency.size else float("inf")
         return Trial(
