@@ -130,7 +130,9 @@ class Load(Record):
             parts.append(self.arrival)
             parts += [f"{name}={value:g}" for name, value in sorted(self.parameters.items())]
         if self.batching is not None and self.batching.max_batch > 1:
-            parts += [f"batch={self.batching.max_batch}", f"wait_ms={self.batching.max_wait_ms:g}"]
+            # As it travels, in whole nanoseconds: the service and the agent write the text of that.
+            wait_ms = round(self.batching.max_wait_ms / 1e3 * 1e9) / 1e6
+            parts += [f"batch={self.batching.max_batch}", f"wait_ms={wait_ms:g}"]
         if self.p99_limit_ms and self.scenario is not Scenario.FIND_PEAK:
             parts.append(f"limit_ms={self.p99_limit_ms:g}")
         return ",".join(parts)
