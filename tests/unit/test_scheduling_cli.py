@@ -11,6 +11,12 @@ from msearch_client.cli.program import Program
 from msearch_client.cli.simulate import simulate
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a pipe gets; pytest-xdist tells its workers a width, in which tables fold."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     app = typer.Typer(cls=Program)
     app.callback()(lambda: None)
