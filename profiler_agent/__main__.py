@@ -27,7 +27,7 @@ from profiler_agent.backends.base import Probe
 from profiler_agent.connection import Connection, describe
 from profiler_agent.errors import JobError
 from profiler_agent.executor import Executor
-from profiler_agent.host import fingerprint, host_class
+from profiler_agent.host import fingerprint, host_class, measure_peaks
 from profiler_agent.isolation import ChildLimits, probe_isolation, run_child
 from profiler_agent.logs import configure_logs
 from profiler_agent.measuring.messages import load
@@ -141,6 +141,11 @@ def probe(
         typer.echo(f"  {mark} {name:<12} {one.version:<12} {offers}".rstrip())
     for name, status in host["isolation"].items():
         typer.echo(f"  isolation of {name}: {status}")
+    for one in host["peaks"]:
+        threads = f"{one['threads']} thread" + ("s" if one["threads"] > 1 else "")
+        typer.echo(
+            f"  at most {one['gflop_per_s']:.3g} GFLOP/s and {one['gb_per_s']:.3g} GB/s with {threads}, measured"
+        )
 
 
 @app.command()
@@ -231,7 +236,8 @@ def _only_one(settings: Settings) -> Iterator[None]:
 
 def _describe_host() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        return {**fingerprint(), "isolation": probe_isolation(Path(folder))}
+        isolation = probe_isolation(Path(folder))
+    return {**fingerprint(), "peaks": measure_peaks(), "isolation": isolation}
 
 
 def _probe_backends() -> dict[str, Probe]:

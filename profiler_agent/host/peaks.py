@@ -14,7 +14,8 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -56,6 +57,15 @@ def calibrate_peaks(
         result = np.empty_like(left)
         product_s = _best(lambda: np.matmul(left, left, out=result), seconds / 2, clock)
     return Peaks(2 * _MATRIX**3 / product_s / 1e9, _bandwidth(count, seconds / 2, clock) / 1e9, count)
+
+
+def measure_peaks(*, seconds: float = 1.0) -> list[dict[str, Any]]:
+    """The limits with one thread and with one a CPU that may be used, as JSON values for the fingerprint.
+
+    A variant of one thread cannot reach what all of them can, so both are kept. Takes about `seconds` in all.
+    """
+    counts = sorted({1, _usable_cpus()})
+    return [asdict(calibrate_peaks(count, seconds=seconds / len(counts))) for count in counts]
 
 
 def _usable_cpus() -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from profiler_agent.host import Peaks, calibrate_peaks
+from profiler_agent.host import Peaks, calibrate_peaks, measure_peaks
 
 
 def test_the_roofline_is_the_lower_of_two_limits() -> None:
@@ -20,6 +22,12 @@ def test_peaks_are_measured_within_reason() -> None:
     assert 0.1 < peaks.gflop_per_s < 10_000
     assert 0.1 < peaks.gb_per_s < 1_000
     assert peaks.threads == 1
+
+
+def test_the_fingerprint_gets_the_peaks_of_one_thread_and_of_all() -> None:
+    found = measure_peaks(seconds=0.05)
+    assert [one["threads"] for one in found] == sorted({1, len(os.sched_getaffinity(0))})
+    assert all(one["gflop_per_s"] > 0 and one["gb_per_s"] > 0 for one in found)
 
 
 def test_calibration_ends_with_its_time() -> None:
