@@ -112,6 +112,7 @@ class Script(
             model = self._model(request.model, context)
             job.spec.model_id, job.model_name = model.id, f"{model.name}@{model.version}"
         job.create_time.seconds = START
+        job.priority, job.experiment_id = request.priority, request.experiment_id
         self.jobs[job.id] = job
         return profiling.SubmitJobResponse(job=job)
 
@@ -127,6 +128,7 @@ class Script(
     def ListJobs(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._note(request, context)
         found = [job for job in self.jobs.values() if request.state in (0, job.state)]
+        found = [job for job in found if request.experiment_id in ("", job.experiment_id)]
         return profiling.ListJobsResponse(jobs=found, total_size=len(found))
 
     def CancelJob(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -137,6 +139,12 @@ class Script(
         elif job.state == profiles.JOB_STATE_LEASED:
             job.cancel_requested = True
         return profiling.CancelJobResponse(job=job)
+
+    def CancelJobs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._note(request, context)
+        found = [job for job in self.jobs.values() if job.experiment_id == request.experiment_id]
+        held = sum(job.state == profiles.JOB_STATE_LEASED for job in found)
+        return profiling.CancelJobsResponse(cancelled_count=len(found) - held, asked_count=held)
 
     def WatchJob(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
         self._note(request, context)

@@ -62,6 +62,7 @@ from msearch_client._jobs import (
     JobState,
     Progress,
     RunLimits,
+    SizeEstimate,
 )
 from msearch_client._listing import (
     Listing,
@@ -157,6 +158,7 @@ __all__ = [
     "ScoreValue",
     "Scores",
     "SignatureSummary",
+    "SizeEstimate",
     "Space",
     "Tensor",
     "Token",

@@ -46,6 +46,8 @@ class JobCalls(ModelCalls):
         memory_limit_bytes: int | None = None,
         allow_waiting: bool = False,
         max_attempts: int = 0,
+        priority: int = 0,
+        experiment_id: str = "",
         request_id: str | None = None,
     ) -> Job:
         """Asks for every variant of a model to be measured under every load; some agent will take the job.
@@ -63,6 +65,8 @@ class JobCalls(ModelCalls):
             memory_limit_bytes: memory that one run may take.
             allow_waiting: accept the job although no registered agent could take it now.
             max_attempts: how often it is tried where agents vanish; 0 for 3.
+            priority: the higher goes first, always; from -100 to 100.
+            experiment_id: experiment that the job belongs to; all its jobs run on agents of one tier.
             request_id: makes the call safe to repeat; chosen by the client if None. "" sends none, and turns retries
                 off.
 
@@ -90,8 +94,9 @@ class JobCalls(ModelCalls):
 
         def call(reference: Any) -> Any:
             request = wire.submit_job(
-                spec, reference, allow_waiting=allow_waiting, max_attempts=max_attempts, request_id=request_id
-            )
+                spec, reference, allow_waiting=allow_waiting, max_attempts=max_attempts, priority=priority,
+                experiment_id=experiment_id, request_id=request_id,
+            )  # fmt: skip
             return self._transport.call(self._transport.profiling.SubmitJob, request, repeatable=bool(request_id))
 
         answer = call(None) if model is None else with_model(model, call)
@@ -111,9 +116,12 @@ class JobCalls(ModelCalls):
         *,
         state: JobState | str | None = None,
         model: ModelReference | None = None,
+        experiment_id: str = "",
         page_size: int = PAGE_SIZE,
     ) -> Listing[Job]:
-        """Jobs, newest first, of any state and model where these are None. Pages are fetched while iterating.
+        """Jobs, newest first, of any state and model where these are None, of any experiment where that is empty.
+
+        Pages are fetched while iterating.
 
         Raises:
             LocalError: there is no such state.
@@ -123,7 +131,7 @@ class JobCalls(ModelCalls):
         model_id = "" if model is None else self.get_model(model).id
 
         def fetch(token: str) -> Page[Job]:
-            request = wire.list_jobs(kept, model_id, page_size, token)
+            request = wire.list_jobs(kept, model_id, experiment_id, page_size, token)
             answer = self._transport.call(self._transport.profiling.ListJobs, request)
             return Page(
                 tuple(wire.job_from_proto(item) for item in answer.jobs), answer.next_page_token, answer.total_size
@@ -139,6 +147,18 @@ class JobCalls(ModelCalls):
         """
         request = wire.cancel_job(job_id_of(job))
         return wire.job_from_proto(self._transport.call(self._transport.profiling.CancelJob, request).job)
+
+    def cancel_jobs(self, experiment_id: str) -> tuple[int, int]:
+        """Cancels all jobs of an experiment, as `cancel_job` does each.
+
+        Returns:
+            How many that waited are cancelled now, and how many agents are told.
+
+        Raises:
+            InvalidArgumentError: the id is empty.
+        """
+        answer = self._transport.call(self._transport.profiling.CancelJobs, wire.cancel_jobs(experiment_id))
+        return answer.cancelled_count, answer.asked_count
 
     def watch_job(self, job: JobReference) -> Iterator[Job]:
         """Yields a job as it is now and then whenever it changes, until it has ended.

@@ -83,13 +83,25 @@ class Progress(Record):
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeEstimate(Record):
+    """How many seconds a job takes on an agent of speed 1, from its lease to its end.
+
+    `predicted`: learned from jobs that have ended; otherwise reckoned from what the job asks for.
+    """
+
+    seconds: float = 0.0
+    predicted: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Job(Record):
     """A profiling job.
 
     `attempt` counts from 1, 0 before an agent took it; `attempt_failures` say why earlier ones ended, oldest first.
     `agent_id` is the agent that holds or held it last; `expires_at` is when its lease ends unless renewed.
-    `model_name` is "name@version", empty without a model; `profile_ids` are what it gave.
+    `model_name` is "name@version", empty without a model; `profile_ids` are what it gave. The higher `priority` goes
+    first; `experiment_id` is what the job belongs to, `submitted_by` the name of the token it came with.
     """
 
     id: str
@@ -108,6 +120,10 @@ class Job(Record):
     expires_at: datetime | None
     ended_at: datetime | None
     attempt_failures: tuple[Failure, ...]
+    priority: int = 0
+    experiment_id: str = ""
+    submitted_by: str = ""
+    estimate: SizeEstimate = SizeEstimate()
 
     @property
     def ended(self) -> bool:

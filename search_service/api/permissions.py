@@ -38,6 +38,7 @@ LEAST_ROLES: dict[str, Role] = {
     "/msearch.v1.ProfilingService/GetJob": Role.READER,
     "/msearch.v1.ProfilingService/ListJobs": Role.READER,
     "/msearch.v1.ProfilingService/CancelJob": Role.PUBLISHER,
+    "/msearch.v1.ProfilingService/CancelJobs": Role.PUBLISHER,
     "/msearch.v1.ProfilingService/WatchJob": Role.READER,
     "/msearch.v1.ProfilingService/GetProfile": Role.READER,
     "/msearch.v1.ProfilingService/ListProfiles": Role.READER,

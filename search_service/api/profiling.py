@@ -11,6 +11,7 @@ import structlog
 
 from msearch.v1 import profiling_service_pb2 as pb
 from msearch.v1 import profiling_service_pb2_grpc
+from search_service.api.authentication import present_caller
 from search_service.api.waiting import WaitingRoom
 from search_service.api.wire.agents import write_agent
 from search_service.api.wire.enums import read_job_state
@@ -18,6 +19,7 @@ from search_service.api.wire.jobs import read_spec, write_job
 from search_service.api.wire.profiles import write_profile
 from search_service.api.wire.registry import read_reference
 from search_service.domain.errors import Reason, Unavailable
+from search_service.domain.jobs import JobFilter
 from search_service.domain.profiling import ProfileFilter
 from search_service.usecases import agents, jobs, profiles
 from search_service.usecases.fields import invalid
@@ -37,6 +39,7 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         self._watchers = watchers
 
     def SubmitJob(self, request: pb.SubmitJobRequest, context: grpc.ServicerContext) -> pb.SubmitJobResponse:
+        caller = present_caller()
         job = jobs.submit_job(
             self._profiling,
             request.request_id,
@@ -44,6 +47,9 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
             model=read_reference(request.model, "model") if request.HasField("model") else None,
             allow_waiting=request.allow_waiting,
             max_attempts=request.max_attempts,
+            priority=request.priority,
+            experiment_id=request.experiment_id,
+            submitted_by=caller.name if caller is not None else "",
         )
         _log.info("job_submitted", id=job.id, model=job.model_name)
         return pb.SubmitJobResponse(job=write_job(job))
@@ -52,8 +58,12 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         return pb.GetJobResponse(job=write_job(jobs.get_job(self._profiling, _given(request.job_id, "job_id"))))
 
     def ListJobs(self, request: pb.ListJobsRequest, context: grpc.ServicerContext) -> pb.ListJobsResponse:
-        state = read_job_state(request.state, "state")
-        page, token = jobs.list_jobs(self._profiling, state, request.model_id, request.page_size, request.page_token)
+        wanted = JobFilter(
+            state=read_job_state(request.state, "state"),
+            model_id=request.model_id,
+            experiment_id=request.experiment_id,
+        )
+        page, token = jobs.list_jobs(self._profiling, wanted, request.page_size, request.page_token)
         items = [write_job(job) for job in page.items]
         return pb.ListJobsResponse(jobs=items, next_page_token=token, total_size=page.total)
 
@@ -61,6 +71,11 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         job = jobs.cancel_job(self._profiling, _given(request.job_id, "job_id"))
         _log.info("job_cancelled", id=job.id, state=job.state.value)
         return pb.CancelJobResponse(job=write_job(job))
+
+    def CancelJobs(self, request: pb.CancelJobsRequest, context: grpc.ServicerContext) -> pb.CancelJobsResponse:
+        cancelled, asked = jobs.cancel_jobs(self._profiling, request.experiment_id)
+        _log.info("jobs_cancelled", experiment=request.experiment_id, cancelled=cancelled, asked=asked)
+        return pb.CancelJobsResponse(cancelled_count=cancelled, asked_count=asked)
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
         job = jobs.get_job(self._profiling, _given(request.job_id, "job_id"))

@@ -13,7 +13,7 @@ itself ended the lease, and is 0 after an expiry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -68,10 +68,21 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizeEstimate:
+    """How long a job takes on an agent of speed 1, from its lease to its end.
+
+    `predicted`: learned from jobs that have ended; otherwise reckoned from what the job asks for.
+    """
+
+    seconds: float = 60.0
+    predicted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job. `agent_id` holds it, or held it last. `revision` grows with every change but a renewal.
 
-    Of two pending jobs that fit an agent the one of the higher `priority` goes first, then the older one.
+    `experiment_id`: what it belongs to, "" for nothing. `submitted_by`: name of the token it came with, "" without one.
     """
 
     id: str
@@ -81,6 +92,9 @@ class Job:
     created_at: datetime
     model_name: str = ""
     priority: int = 0
+    experiment_id: str = ""
+    submitted_by: str = ""
+    estimate: SizeEstimate = field(default_factory=SizeEstimate)
     attempt: int = 0
     agent_id: str = ""
     fencing_token: int = 0
@@ -100,7 +114,27 @@ class Job:
         return Lease(job_id=self.id, attempt=self.attempt, fencing_token=self.fencing_token, expires_at=self.expires_at)
 
 
-def submit(id: str, spec: JobSpec, *, max_attempts: int, now: datetime, model_name: str = "", priority: int = 0) -> Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs to keep; all conditions hold together, an empty one keeps any."""
+
+    state: JobState | None = None
+    model_id: str = ""
+    experiment_id: str = ""
+
+
+def submit(
+    id: str,
+    spec: JobSpec,
+    *,
+    max_attempts: int,
+    now: datetime,
+    model_name: str = "",
+    priority: int = 0,
+    experiment_id: str = "",
+    submitted_by: str = "",
+    estimate: SizeEstimate | None = None,
+) -> Job:
     """A new job, pending."""
     return Job(
         id=id,
@@ -110,6 +144,9 @@ def submit(id: str, spec: JobSpec, *, max_attempts: int, now: datetime, model_na
         created_at=now,
         model_name=model_name,
         priority=priority,
+        experiment_id=experiment_id,
+        submitted_by=submitted_by,
+        estimate=estimate or SizeEstimate(),
     )
 
 

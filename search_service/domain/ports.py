@@ -21,7 +21,7 @@ from search_service.domain.catalog import (
     Page,
     StoredSignature,
 )
-from search_service.domain.jobs import Job, JobState
+from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
 
 Clock = Callable[[], datetime]
@@ -190,8 +190,8 @@ class JobStore(Protocol):
     def replace(self, job: Job) -> None:
         """Overwrites the job of that id, which this unit of work has locked, taken or added; its spec stays."""
 
-    def page(self, state: JobState | None, model_id: str, after: tuple[str, ...] | None, size: int) -> Page[Job]:
-        """The `size` jobs after the position `after`, newest first; None and "" keep any state and any model."""
+    def page(self, filter: JobFilter, after: tuple[str, ...] | None, size: int) -> Page[Job]:
+        """The `size` jobs after the position `after` that pass, newest first."""
 
     def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
         """Leases a pending job to the agent, by `domain.jobs.lease`, and gives it; None if there is none.
@@ -216,6 +216,9 @@ class JobStore(Protocol):
 
         No job of the model can be added before this unit of work ends. Empty if there is no such model.
         """
+
+    def lock_unfinished_of(self, experiment_id: str) -> Sequence[Job]:
+        """The pending and leased jobs of that experiment, oldest first, all locked."""
 
 
 class AgentStore(Protocol):

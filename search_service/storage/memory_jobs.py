@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from search_service.domain import jobs as transitions
 from search_service.domain.catalog import Page
-from search_service.domain.jobs import Job, JobState
+from search_service.domain.jobs import Job, JobFilter, JobState
 from search_service.domain.profiling import Agent
 from search_service.domain.scheduling import Candidate, in_order, needs_of, offers_of
 from search_service.storage import refusals
@@ -42,10 +42,14 @@ class MemoryJobs:
         tables = self._session.write()
         tables.jobs[job.id] = replace(job, spec=_found(tables, job.id).spec)
 
-    def page(self, state: JobState | None, model_id: str, after: Position | None, size: int) -> Page[Job]:
+    def page(self, filter: JobFilter, after: Position | None, size: int) -> Page[Job]:
         tables = self._session.read()
         passing = [
-            job for job in tables.jobs.values() if state in (None, job.state) and model_id in ("", job.spec.model_id)
+            job
+            for job in tables.jobs.values()
+            if filter.state in (None, job.state)
+            and filter.model_id in ("", job.spec.model_id)
+            and filter.experiment_id in ("", job.experiment_id)
         ]
         return newest(passing, lambda job: tables.job_numbers[job.id], after, size)
 
@@ -77,6 +81,10 @@ class MemoryJobs:
     def lock_unfinished(self, model_id: str) -> Sequence[Job]:
         jobs = self._session.write().jobs.values()
         return [job for job in jobs if model_id and job.spec.model_id == model_id and not job.state.ended]
+
+    def lock_unfinished_of(self, experiment_id: str) -> Sequence[Job]:
+        jobs = self._session.write().jobs.values()
+        return [job for job in jobs if job.experiment_id == experiment_id and not job.state.ended]
 
 
 def _found(tables: Tables, job_id: str) -> Job:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from search_service.domain.access import Role, Token
-from search_service.domain.jobs import Failure, Job, JobState, Progress
+from search_service.domain.jobs import Failure, Job, JobState, Progress, SizeEstimate
 from search_service.domain.profiling import (
     Agent,
     BackendStatus,
@@ -47,6 +47,10 @@ def job_values(job: Job) -> Values:
         "priority": job.priority,
         "model_id": job.spec.model_id,
         "model_name": job.model_name,
+        "experiment_id": job.experiment_id,
+        "submitted_by": job.submitted_by,
+        "estimate_s": job.estimate.seconds,
+        "estimate_predicted": job.estimate.predicted,
         "agent_id": job.agent_id,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -80,6 +84,9 @@ def job_of(row: Row) -> Job:
         created_at=row.created_at,
         model_name=row.model_name,
         priority=row.priority,
+        experiment_id=row.experiment_id,
+        submitted_by=row.submitted_by,
+        estimate=SizeEstimate(seconds=row.estimate_s, predicted=row.estimate_predicted),
         attempt=row.attempt,
         agent_id=row.agent_id,
         fencing_token=row.fencing_token,

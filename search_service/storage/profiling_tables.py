@@ -36,6 +36,10 @@ jobs = sa.Table(
     sa.Column("needs_number", NUMBER, sa.ForeignKey("job_needs.number"), nullable=False),
     sa.Column("model_id", TEXT, nullable=False),
     sa.Column("model_name", TEXT, nullable=False),
+    sa.Column("experiment_id", TEXT, nullable=False),
+    sa.Column("submitted_by", TEXT, nullable=False),
+    sa.Column("estimate_s", sa.Double, nullable=False),
+    sa.Column("estimate_predicted", sa.Boolean, nullable=False),
     sa.Column("agent_id", TEXT, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("max_attempts", sa.Integer, nullable=False),
@@ -66,6 +70,7 @@ _partial("ix_jobs_expiring", LEASED, jobs.c.expires_at)
 _partial("ix_jobs_held", LEASED, jobs.c.agent_id)
 sa.Index("ix_jobs_state", jobs.c.state, jobs.c.number)
 sa.Index("ix_jobs_model_id", jobs.c.model_id, jobs.c.number)
+sa.Index("ix_jobs_experiment_id", jobs.c.experiment_id, jobs.c.number)
 
 leases = sa.Table(
     "leases",

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from search_service.domain import jobs as transitions
 from search_service.domain.catalog import Page
-from search_service.domain.jobs import Job, JobState
+from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.profiling import Agent, JobSpec
 from search_service.domain.scheduling import Candidate, in_order, needs_of, offers_of
 from search_service.storage import refusals
@@ -52,12 +52,11 @@ _CANDIDATES = (
 )
 _NEW_LEASE = sa.insert(leases).returning(leases.c.token)
 _EXPIRED = sa.select(jobs.c.id).where(LEASED, jobs.c.expires_at <= sa.bindparam("now")).limit(sa.bindparam("most"))
-_UNFINISHED = (
-    sa.select(jobs)
-    .where(jobs.c.model_id == sa.bindparam("model_id"), jobs.c.state.in_(["pending", "leased"]))
-    .order_by(jobs.c.number)
-    .with_for_update()
+_ALL_UNFINISHED = (
+    sa.select(jobs).where(jobs.c.state.in_(["pending", "leased"])).order_by(jobs.c.number).with_for_update()
 )
+_UNFINISHED = _ALL_UNFINISHED.where(jobs.c.model_id == sa.bindparam("model_id"))
+_UNFINISHED_OF = _ALL_UNFINISHED.where(jobs.c.experiment_id == sa.bindparam("experiment_id"))
 
 
 class SqlJobs:
@@ -95,12 +94,14 @@ class SqlJobs:
         if not self._session.write(sa.update(jobs).where(jobs.c.id == job.id), job_values(job)):
             raise refusals.job_not_found(job.id)
 
-    def page(self, state: JobState | None, model_id: str, after: Position | None, size: int) -> Page[Job]:
+    def page(self, filter: JobFilter, after: Position | None, size: int) -> Page[Job]:
         conditions: list[sa.ColumnElement[bool]] = []
-        if state is not None:
-            conditions.append(jobs.c.state == state.value)
-        if model_id:
-            conditions.append(jobs.c.model_id == model_id)
+        if filter.state is not None:
+            conditions.append(jobs.c.state == filter.state.value)
+        if filter.model_id:
+            conditions.append(jobs.c.model_id == filter.model_id)
+        if filter.experiment_id:
+            conditions.append(jobs.c.experiment_id == filter.experiment_id)
         keys = newest_keys(self._session, jobs, conditions, after=after, size=size)
         numbers = [int(key) for (key,) in keys.items]
         found = {row.number: row for row in self._session.rows_in(sa.select(jobs), jobs.c.number, numbers)}
@@ -139,6 +140,9 @@ class SqlJobs:
         self._session.lock_rows(_UNFINISHED, {"model_id": model_id})
         self._session.lock_rows(_MODEL_LOCKED, {"model_id": model_id})
         return [job_of(row) for row in self._session.lock_rows(_UNFINISHED, {"model_id": model_id})]
+
+    def lock_unfinished_of(self, experiment_id: str) -> Sequence[Job]:
+        return [job_of(row) for row in self._session.lock_rows(_UNFINISHED_OF, {"experiment_id": experiment_id})]
 
     def _needs(self, spec: JobSpec) -> int:
         """The number of what the job needs, which is added if it is new."""

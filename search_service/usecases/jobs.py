@@ -7,19 +7,21 @@ from datetime import timedelta
 
 from search_service.domain import jobs
 from search_service.domain.catalog import Model, Page
-from search_service.domain.jobs import Job, JobState
+from search_service.domain.jobs import Job, JobFilter, JobState
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import JobSpec
 from search_service.usecases.capability import check_capable
-from search_service.usecases.fields import Reference, invalid
+from search_service.usecases.fields import LONGEST_NAME, Reference, check_text, invalid
 from search_service.usecases.job_specs import check_spec, needs_model
 from search_service.usecases.models import resolve_model
 from search_service.usecases.once import Once, fingerprint, run_once
 from search_service.usecases.paging import decode_token, encode_token, page_size
 from search_service.usecases.profiling import Profiling
+from search_service.usecases.sizes import estimate_size
 
 DEFAULT_ATTEMPTS = 3
 MOST_ATTEMPTS = 20
+HIGHEST_PRIORITY = 100
 LOOK_EVERY_S = 0.2
 
 
@@ -31,8 +33,14 @@ def submit_job(
     model: Reference | None = None,
     allow_waiting: bool = False,
     max_attempts: int = 0,
+    priority: int = 0,
+    experiment_id: str = "",
+    submitted_by: str = "",
 ) -> Job:
     """Submits a job for the model of the spec, or the one referred to; 0 attempts mean 3.
+
+    The higher `priority` goes first, always. `experiment_id` is what the job belongs to, "" for nothing; `submitted_by`
+    the name of the caller's token, "" without one.
 
     Raises:
         InvalidArgument: a field of the spec is wrong, or the model has no artifact.
@@ -43,6 +51,9 @@ def submit_job(
     attempts = max_attempts or DEFAULT_ATTEMPTS
     if not 1 <= attempts <= MOST_ATTEMPTS:
         raise invalid("max_attempts", f"must be from 1 to {MOST_ATTEMPTS}, not {max_attempts}")
+    if not -HIGHEST_PRIORITY <= priority <= HIGHEST_PRIORITY:
+        raise invalid("priority", f"must be from {-HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}, not {priority}")
+    check_text("experiment_id", experiment_id, LONGEST_NAME)
     if model is None and checked.model_id:
         model = Reference(id=checked.model_id)
     if model is None and needs_model(checked):
@@ -58,11 +69,16 @@ def submit_job(
             max_attempts=attempts,
             now=profiling.clock(),
             model_name=f"{found.name}@{found.version}" if found else "",
+            priority=priority,
+            experiment_id=experiment_id,
+            submitted_by=submitted_by,
+            estimate=estimate_size(checked),
         )
         unit.jobs.add(job)
         return job.id, job
 
-    once = Once.of("SubmitJob", request_id, (checked, model, allow_waiting, attempts))
+    content = (checked, model, allow_waiting, attempts, priority, experiment_id)
+    once = Once.of("SubmitJob", request_id, content)
     return run_once(profiling, once, act, lambda unit, job_id: unit.jobs.get(job_id))
 
 
@@ -72,14 +88,12 @@ def get_job(profiling: Profiling, job_id: str) -> Job:
         return unit.jobs.get(job_id)
 
 
-def list_jobs(
-    profiling: Profiling, state: JobState | None, model_id: str, size: int, token: str
-) -> tuple[Page[Job], str]:
+def list_jobs(profiling: Profiling, filter: JobFilter, size: int, token: str) -> tuple[Page[Job], str]:
     """A page of jobs, newest first, and the token of the next."""
-    bound_to = fingerprint("ListJobs", state, model_id)
+    bound_to = fingerprint("ListJobs", filter)
     after = decode_token(bound_to, token, parts=1)
     with profiling.database.begin() as unit:
-        page = unit.jobs.page(state, model_id, after, page_size(size, default=50))
+        page = unit.jobs.page(filter, after, page_size(size, default=50))
     return page, encode_token(bound_to, page.after)
 
 
@@ -92,6 +106,24 @@ def cancel_job(profiling: Profiling, job_id: str) -> Job:
             unit.jobs.replace(cancelled)
             unit.commit()
     return cancelled
+
+
+def cancel_jobs(profiling: Profiling, experiment_id: str) -> tuple[int, int]:
+    """Cancels all jobs of an experiment as `cancel_job` does, all or none of them.
+
+    Gives how many that waited are cancelled now, and how many agents are to be told. Raises InvalidArgument for "".
+    """
+    if not experiment_id:
+        raise invalid("experiment_id", "must not be empty")
+    with profiling.database.begin() as unit:
+        unfinished = unit.jobs.lock_unfinished_of(experiment_id)
+        for job in unfinished:
+            cancelled = jobs.cancel(job, now=profiling.clock())
+            if cancelled is not job:
+                unit.jobs.replace(cancelled)
+        unit.commit()
+    waiting = sum(job.state is JobState.PENDING for job in unfinished)
+    return waiting, len(unfinished) - waiting
 
 
 def wait_for_change(profiling: Profiling, job_id: str, revision: int, timeout_s: float) -> Job:

@@ -10,7 +10,7 @@ import pytest
 
 from search_service.domain import jobs as transitions
 from search_service.domain.errors import NotFound, Reason
-from search_service.domain.jobs import Failure, Job, JobState, Progress
+from search_service.domain.jobs import Failure, Job, JobFilter, JobState, Progress, SizeEstimate
 from search_service.domain.ports import Database
 from search_service.storage.sql import open_database
 from tests.catalogue import NOW, a_model, later, put_models
@@ -34,8 +34,16 @@ def test_jobs_come_back_as_they_were_added(database: Database) -> None:
     put_models(database, a_model("m"))
     plain = a_job("plain")
     full = replace(
-        a_job("full", a_full_spec(model_id="m"), model_name="digits@1", priority=5),
+        a_job(
+            "full",
+            a_full_spec(model_id="m"),
+            model_name="digits@1",
+            priority=5,
+            experiment_id="exp größer",
+            submitted_by="ana",
+        ),
         state=JobState.FAILED,
+        estimate=SizeEstimate(seconds=12.5, predicted=True),
         attempt=2,
         agent_id="agent-1",
         fencing_token=2**40,
@@ -95,17 +103,40 @@ def test_jobs_page_newest_first(database: Database) -> None:
         seen: list[str] = []
         after: tuple[str, ...] | None = None
         while True:
-            page = work.jobs.page(None, "", after, 2)
+            page = work.jobs.page(JobFilter(), after, 2)
             assert page.total == 5
             seen += [job.id for job in page.items]
             after = page.after
             if after is None:
                 break
         assert seen == ["j4", "j3", "j2", "j1", "j0"]
-        assert [job.id for job in work.jobs.page(JobState.PENDING, "m", None, 9).items] == ["j3"]
-        assert [job.id for job in work.jobs.page(JobState.CANCELLED, "", None, 9).items] == ["j1"]
-        assert work.jobs.page(JobState.LEASED, "", None, 9).total == 0
-        assert [job.id for job in work.jobs.page(None, "m", None, 9).items] == ["j3", "j1"]
+        assert [job.id for job in work.jobs.page(JobFilter(state=JobState.PENDING, model_id="m"), None, 9).items] == [
+            "j3"
+        ]
+        assert [job.id for job in work.jobs.page(JobFilter(state=JobState.CANCELLED), None, 9).items] == ["j1"]
+        assert work.jobs.page(JobFilter(state=JobState.LEASED), None, 9).total == 0
+        assert [job.id for job in work.jobs.page(JobFilter(model_id="m"), None, 9).items] == ["j3", "j1"]
+
+
+def test_the_jobs_of_an_experiment_are_found_together(database: Database) -> None:
+    put_agents(database, an_agent("a"))
+    put_jobs(database, a_job("other"), *(a_job(f"j{n}", experiment_id="e") for n in range(4)))
+    with database.begin() as work:
+        work.jobs.replace(transitions.cancel(work.jobs.lock("other"), now=NOW))
+        work.jobs.replace(transitions.cancel(work.jobs.lock("j2"), now=NOW))
+        work.commit()
+    assert take(database, an_agent("a")) is not None
+    with database.begin() as work:
+        assert [job.id for job in work.jobs.page(JobFilter(experiment_id="e"), None, 9).items] == [
+            "j3",
+            "j2",
+            "j1",
+            "j0",
+        ]
+        pending = JobFilter(state=JobState.PENDING, experiment_id="e")
+        assert [job.id for job in work.jobs.page(pending, None, 9).items] == ["j3", "j1"]
+        assert [job.id for job in work.jobs.lock_unfinished_of("e")] == ["j0", "j1", "j3"]
+        assert list(work.jobs.lock_unfinished_of("?")) == []
 
 
 def test_the_first_fitting_job_is_taken(database: Database) -> None:
@@ -311,6 +342,6 @@ def test_replicas_never_give_one_job_twice(engine: str, request: pytest.FixtureR
     with replicas[1].begin() as work:
         held = work.jobs.held_by([f"a{n}" for n in range(AGENTS)])
         assert {agent_id: len(job_ids) for agent_id, job_ids in held.items()} == {f"a{n}": 3 for n in range(AGENTS)}
-        assert work.jobs.page(JobState.PENDING, "", None, 50).total == 30 - 3 * AGENTS
+        assert work.jobs.page(JobFilter(state=JobState.PENDING), None, 50).total == 30 - 3 * AGENTS
     for database in replicas:
         database.close()

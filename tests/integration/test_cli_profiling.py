@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.rpc.code_pb2 import Code
 from typer.testing import CliRunner, Result
 
@@ -389,6 +390,28 @@ def test_jobs(run: Run, script: Script) -> None:
     assert run("jobs", "cancel", "job-2").stdout == "asked the agent to cancel job-2\n"
     assert run("jobs", "cancel", "job-3").stdout == "job-3 had ended already: failed\n"
     assert "no job job-9" in run("jobs", "show", "job-9", code=1).stderr
+
+
+def test_jobs_of_an_experiment(run: Run, script: Script) -> None:
+    script.jobs = {
+        "job-1": make_job(
+            state=profiles.JOB_STATE_PENDING,
+            priority=7,
+            experiment_id="spring",
+            submitted_by="ana",
+            estimate=profiles.SizeEstimate(duration=Duration(seconds=90), predicted=True),
+        ),
+        "job-2": make_job("job-2"),
+    }
+    assert run("jobs", "list", "--experiment", "spring").stdout.splitlines()[-1] == "1 job"
+    shown = run("jobs", "show", "job-1").stdout
+    for text in ("7", "spring", "by ana", "about 1 min 30 s, as jobs like it took"):
+        assert text in shown
+    assert run("jobs", "cancel", "--experiment", "spring").stdout == "cancelled 1 job of spring\n"
+    assert "either a job or --experiment" in run("jobs", "cancel", code=2).stderr
+    submitted = document(run("profile", "digits", "--no-wait", "--priority", "-3", "--experiment", "e", "--json"))
+    assert (submitted["priority"], submitted["experiment_id"]) == (-3, "e")
+    assert "--priority" in run("profile", "digits", "--priority", "101", code=2).stderr
 
 
 def test_jobs_watch_ends_as_the_job_does(run: Run, script: Script) -> None:

@@ -216,6 +216,15 @@ def test_jobs_are_listed_read_and_cancelled(client: Client, script: Script) -> N
         client.list_jobs(state="lost")
 
 
+def test_an_experiment_is_followed_and_cancelled_as_a_whole(client: Client, script: Script) -> None:
+    job = client.submit_job(variants="null", priority=7, experiment_id="spring")
+    client.submit_job(variants="null")
+    assert (job.priority, job.experiment_id) == (7, "spring")
+    assert [found.id for found in client.list_jobs(experiment_id="spring")] == [job.id]
+    script.jobs[job.id].state = LEASED
+    assert client.cancel_jobs("spring") == (0, 1)
+
+
 def test_profiles_are_listed_without_the_bulk(client: Client, script: Script) -> None:
     script.profiles["prf-2"] = make_profile("prf-2", verdict=profiles.VERDICT_INVALID)
     listed = client.list_profiles(model="digits", load="server:1e2", backend="onnxruntime")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from search_service.domain.catalog import Filter
+from search_service.domain.jobs import JobFilter
 from search_service.storage.engines import make_engine
 from search_service.storage.schema import downgrade, migrate
 from search_service.storage.sql import open_database
@@ -39,7 +40,7 @@ def test_the_catalogue_stays(url: str) -> None:
         assert work.models.get("m") == a_model("m", dataset_id="d")
         assert work.datasets.get("d") == a_dataset("d"), "without its sample"
         assert work.datasets.page(Filter(text="handwr"), None, 9).total == 1, "words are still found"
-        assert work.jobs.page(None, "", None, 9).total == 0
+        assert work.jobs.page(JobFilter(), None, 9).total == 0
         work.datasets.replace(a_dataset("d", description="Numerals.", revision=2), (), 1)
         work.commit()
     with database.begin() as work:

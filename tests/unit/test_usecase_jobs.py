@@ -9,11 +9,12 @@ import pytest
 
 from search_service.domain.catalog import Artifact
 from search_service.domain.errors import AlreadyExists, InvalidArgument, NotFound, PreconditionFailed, Reason
-from search_service.domain.jobs import JobState
+from search_service.domain.jobs import JobFilter, JobState
 from search_service.domain.ports import Database
 from search_service.domain.profiling import BackendStatus, Load, Precision, RunLimits, Scenario, Variant
 from search_service.usecases.fields import Reference
-from search_service.usecases.jobs import cancel_job, get_job, list_jobs, submit_job, wait_for_change
+from search_service.usecases.jobs import cancel_job, cancel_jobs, get_job, list_jobs, submit_job, wait_for_change
+from search_service.usecases.leases import acquire_job
 from tests.catalogue import a_model, put_models
 from tests.profiling_at_work import AtWork, at_work
 from tests.profiling_objects import a_full_agent, a_full_spec, a_load, a_spec, a_variant, an_agent, put_agents
@@ -45,7 +46,7 @@ def test_a_request_id_submits_once(at_work: AtWork) -> None:
     with pytest.raises(AlreadyExists) as caught:
         submit_job(at_work.profiling, "r", a_spec())
     assert caught.value.reason is Reason.REQUEST_ID_REUSED
-    assert list_jobs(at_work.profiling, None, "", 0, "")[0].total == 1
+    assert list_jobs(at_work.profiling, JobFilter(), 0, "")[0].total == 1
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_a_spec_that_cannot_be_is_refused(at_work: AtWork, fields: dict[str, Any
     with pytest.raises(InvalidArgument) as caught:
         submit_job(at_work.profiling, "", a_spec(**fields), allow_waiting=True)
     assert [field for field, _ in caught.value.fields] == [path]
-    assert list_jobs(at_work.profiling, None, "", 0, "")[0].total == 0
+    assert list_jobs(at_work.profiling, JobFilter(), 0, "")[0].total == 0
 
 
 def test_too_many_profiles_of_one_job_are_refused(at_work: AtWork) -> None:
@@ -162,17 +163,17 @@ def test_an_agent_that_is_gone_is_named_but_does_not_count(at_work: AtWork) -> N
 def test_jobs_are_listed_by_state_and_page(at_work: AtWork) -> None:
     jobs = [submit_job(at_work.profiling, "", a_spec(), allow_waiting=True) for _ in range(3)]
     cancelled = cancel_job(at_work.profiling, jobs[1].id)
-    page, token = list_jobs(at_work.profiling, None, "", 2, "")
+    page, token = list_jobs(at_work.profiling, JobFilter(), 2, "")
     assert page.items == (jobs[2], cancelled)
-    rest, last = list_jobs(at_work.profiling, None, "", 2, token)
+    rest, last = list_jobs(at_work.profiling, JobFilter(), 2, token)
     assert (rest.items, last) == ((jobs[0],), "")
-    assert list_jobs(at_work.profiling, JobState.CANCELLED, "", 0, "")[0].items == (cancelled,)
+    assert list_jobs(at_work.profiling, JobFilter(state=JobState.CANCELLED), 0, "")[0].items == (cancelled,)
     for wrong in (token[:-1], "AAAA"):
         with pytest.raises(InvalidArgument) as caught:
-            list_jobs(at_work.profiling, None, "", 2, wrong)
+            list_jobs(at_work.profiling, JobFilter(), 2, wrong)
         assert caught.value.reason is Reason.INVALID_PAGE_TOKEN
     with pytest.raises(InvalidArgument):
-        list_jobs(at_work.profiling, JobState.PENDING, "", 2, token)
+        list_jobs(at_work.profiling, JobFilter(state=JobState.PENDING), 2, token)
 
 
 def test_waiting_ends_with_a_change_with_the_time_or_with_the_service(at_work: AtWork) -> None:
@@ -209,3 +210,49 @@ def test_the_database_is_one_of_all_kinds(database: Database) -> None:
     assert cancel_job(work.profiling, job.id).state is JobState.CANCELLED
     assert cancel_job(work.profiling, job.id).revision == 2
     assert submit_job(work.profiling, "r", a_spec()).state is JobState.CANCELLED
+
+
+def test_a_job_says_whose_it_is_and_how_large(at_work: AtWork) -> None:
+    job = submit_job(
+        at_work.profiling, "", a_spec(), allow_waiting=True, priority=-7, experiment_id="e", submitted_by="ana"
+    )
+    assert job == get_job(at_work.profiling, job.id)
+    assert (job.priority, job.experiment_id, job.submitted_by) == (-7, "e", "ana")
+    assert job.estimate.seconds > 5 * 2, "five runs of two seconds"
+    assert not job.estimate.predicted
+    short = submit_job(
+        at_work.profiling,
+        "",
+        a_spec(limits=RunLimits(min_duration_s=0.1, min_queries=1, repeats=1)),
+        allow_waiting=True,
+    )
+    assert short.estimate.seconds < job.estimate.seconds
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"priority": 101}, "priority"),
+        ({"priority": -101}, "priority"),
+        ({"experiment_id": "x" * 201}, "experiment_id"),
+    ],
+)
+def test_what_scheduling_goes_by_is_checked(at_work: AtWork, fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        submit_job(at_work.profiling, "", a_spec(), allow_waiting=True, **fields)
+    assert [name for name, _ in caught.value.fields] == [path]
+    assert list_jobs(at_work.profiling, JobFilter(), 0, "")[0].total == 0
+
+
+def test_an_experiment_is_cancelled_as_a_whole(at_work: AtWork) -> None:
+    put_agents(at_work.database, an_agent())
+    jobs = [submit_job(at_work.profiling, "", a_spec(), experiment_id=name) for name in ("e", "e", "e", "other")]
+    acquire_job(at_work.profiling, None, "agent-1")
+    assert list_jobs(at_work.profiling, JobFilter(experiment_id="e"), 0, "")[0].total == 3
+    assert cancel_jobs(at_work.profiling, "e") == (2, 1)
+    assert cancel_jobs(at_work.profiling, "e") == (0, 1), "the agent is asked already"
+    assert cancel_jobs(at_work.profiling, "none") == (0, 0)
+    states = [get_job(at_work.profiling, job.id).state for job in jobs]
+    assert states == [JobState.LEASED, JobState.CANCELLED, JobState.CANCELLED, JobState.PENDING]
+    with pytest.raises(InvalidArgument, match="experiment_id"):
+        cancel_jobs(at_work.profiling, "")

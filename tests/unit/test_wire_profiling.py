@@ -63,7 +63,8 @@ JOB = st.builds(
     job_words.Job, id=WORD, spec=SPEC, state=st.sampled_from(job_words.JobState), max_attempts=COUNT, created_at=TIME,
     model_name=WORD, attempt=COUNT, agent_id=WORD, fencing_token=COUNT, progress=PROGRESS, failure=FAILURE,
     profile_ids=WORDS, cancel_requested=st.just(True), leased_at=TIME, expires_at=TIME, ended_at=TIME,
-    attempt_failures=st.tuples(FAILURE, FAILURE),
+    attempt_failures=st.tuples(FAILURE, FAILURE), priority=st.integers(1, 100), experiment_id=WORD, submitted_by=WORD,
+    estimate=st.builds(job_words.SizeEstimate, seconds=SECONDS, predicted=st.just(True)),
 )  # fmt: skip
 LEASE = st.builds(job_words.Lease, job_id=WORD, attempt=COUNT, fencing_token=COUNT, expires_at=TIME, duration_s=SECONDS)
 MEASUREMENT = st.builds(
@@ -180,6 +181,13 @@ def test_a_job_says_what_it_is(job: job_words.Job) -> None:
     assert jobs.read_progress(message.progress) == job.progress
     assert jobs.read_failure(message.failure) == job.failure
     assert tuple(map(jobs.read_failure, message.attempt_failures)) == job.attempt_failures
+    assert (message.priority, message.experiment_id, message.submitted_by) == (
+        job.priority,
+        job.experiment_id,
+        job.submitted_by,
+    )
+    assert times.read_seconds(message.estimate.duration, "estimate") == job.estimate.seconds
+    assert message.estimate.predicted == job.estimate.predicted
     assert tuple(message.profile_ids) == job.profile_ids
     for stamp, time in (
         (message.create_time, job.created_at),

@@ -9,7 +9,7 @@ from msearch.v1 import profiles_pb2 as pb
 from msearch.v1 import profiling_service_pb2 as service
 from msearch.v1 import registry_service_pb2 as registry
 from msearch_client._errors import InternalError
-from msearch_client._jobs import Failure, Job, JobSpec, JobState, Progress, RunLimits
+from msearch_client._jobs import Failure, Job, JobSpec, JobState, Progress, RunLimits, SizeEstimate
 from msearch_client._loads import Batching, Load, Scenario
 from msearch_client._variants import Precision, Variant
 from msearch_client._wire.times import seconds_from_proto, seconds_to_proto, time_from_proto
@@ -196,6 +196,12 @@ def job_from_proto(message: pb.Job) -> Job:
         expires_at=time_from_proto(message.expire_time) if message.HasField("expire_time") else None,
         ended_at=time_from_proto(message.end_time) if message.HasField("end_time") else None,
         attempt_failures=tuple(_failure_from_proto(item) for item in message.attempt_failures),
+        priority=message.priority,
+        experiment_id=message.experiment_id,
+        submitted_by=message.submitted_by,
+        estimate=SizeEstimate(
+            seconds=message.estimate.duration.ToNanoseconds() / 1e9, predicted=message.estimate.predicted
+        ),
     )
 
 
@@ -205,6 +211,8 @@ def submit_job(
     *,
     allow_waiting: bool,
     max_attempts: int,
+    priority: int,
+    experiment_id: str,
     request_id: str,
 ) -> service.SubmitJobRequest:
     """A new job."""
@@ -214,6 +222,8 @@ def submit_job(
         model=model,
         allow_waiting=allow_waiting,
         max_attempts=max_attempts,
+        priority=priority,
+        experiment_id=experiment_id,
     )
 
 
@@ -222,15 +232,27 @@ def get_job(job_id: str) -> service.GetJobRequest:
     return service.GetJobRequest(job_id=job_id)
 
 
-def list_jobs(state: JobState | None, model_id: str, page_size: int, page_token: str) -> service.ListJobsRequest:
+def list_jobs(
+    state: JobState | None, model_id: str, experiment_id: str, page_size: int, page_token: str
+) -> service.ListJobsRequest:
     """A page of jobs."""
-    number = pb.JOB_STATE_UNSPECIFIED if state is None else STATE_TO_PROTO[state]
-    return service.ListJobsRequest(state=number, model_id=model_id, page_size=page_size, page_token=page_token)
+    return service.ListJobsRequest(
+        state=pb.JOB_STATE_UNSPECIFIED if state is None else STATE_TO_PROTO[state],
+        model_id=model_id,
+        experiment_id=experiment_id,
+        page_size=page_size,
+        page_token=page_token,
+    )
 
 
 def cancel_job(job_id: str) -> service.CancelJobRequest:
     """The end of a job."""
     return service.CancelJobRequest(job_id=job_id)
+
+
+def cancel_jobs(experiment_id: str) -> service.CancelJobsRequest:
+    """The end of all jobs of an experiment."""
+    return service.CancelJobsRequest(experiment_id=experiment_id)
 
 
 def watch_job(job_id: str) -> service.WatchJobRequest:

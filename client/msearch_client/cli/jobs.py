@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import islice
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from msearch_client import Client, Job, JobState
 from msearch_client.cli import options
 from msearch_client.cli.figures import format_duration
 from msearch_client.cli.following import describe, follow
-from msearch_client.cli.output import count_of, format_time, print_fields, print_json, print_line, print_table
+from msearch_client.cli.output import count, count_of, format_time, print_fields, print_json, print_line, print_table
 from msearch_client.cli.profile import print_profiles
 
 app = typer.Typer(help="Profiling jobs.")
@@ -27,13 +28,14 @@ def list_jobs(
         typer.Option("--state", metavar="STATE", help=f"Keep this state. One of {', '.join(JobState)}."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Keep jobs of this model.")] = None,
+    experiment: Annotated[str, typer.Option("--experiment", metavar="ID", help="Keep jobs of this experiment.")] = "",
     limit: options.Limit = 50,
     server: options.Server = None,
     json: options.Json = False,
 ) -> None:
     """List jobs, newest first."""
     with Client(server) as client:
-        found = client.list_jobs(state=state, model=model)
+        found = client.list_jobs(state=state, model=model, experiment_id=experiment)
         shown = list(islice(found, limit))
         total = found.total
     if json:
@@ -85,7 +87,10 @@ def print_job(job: Job, *, json: bool) -> None:
             "agent": job.agent_id,
             "attempt": f"{job.attempt} of {job.max_attempts}" if job.attempt else "",
             "earlier": "\n".join(failures),
-            "submitted": format_time(job.created_at),
+            "priority": str(job.priority) if job.priority else "",
+            "experiment": job.experiment_id,
+            "size": format_estimate(job),
+            "submitted": format_time(job.created_at) + (f" by {job.submitted_by}" if job.submitted_by else ""),
             "ended": format_time(job.ended_at),
             "took": format_duration(job.took),
             "profiles": "\n".join(job.profile_ids),
@@ -93,10 +98,30 @@ def print_job(job: Job, *, json: bool) -> None:
     )
 
 
+def format_estimate(job: Job) -> str:
+    """How large a job is thought to be, and how that is known."""
+    size = format_duration(timedelta(seconds=job.estimate.seconds))
+    return f"about {size}, " + ("as jobs like it took" if job.estimate.predicted else "reckoned from what it asks for")
+
+
 @app.command()
-def cancel(job: Reference, *, server: options.Server = None, json: options.Json = False) -> None:
+def cancel(
+    job: Annotated[str | None, typer.Argument(metavar="JOB", help="Id of the job.")] = None,
+    *,
+    experiment: Annotated[
+        str, typer.Option("--experiment", metavar="ID", help="Cancel all jobs of this experiment instead.")
+    ] = "",
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
     """Cancel a job: at once if it is pending, else its agent is told. Harmless if it has ended."""
+    if (job is None) == (not experiment):
+        raise typer.BadParameter("give either a job or --experiment ID")
     with Client(server) as client:
+        if job is None:
+            cancelled, asked = client.cancel_jobs(experiment)
+            print_cancelled(experiment, cancelled, asked, json=json)
+            return
         found = client.cancel_job(job)
     if json:
         print_json(found.to_dict())
@@ -106,6 +131,16 @@ def cancel(job: Reference, *, server: options.Server = None, json: options.Json 
         print_line(f"{found.id} had ended already: {found.state}")
     else:
         print_line(f"asked the agent to cancel {found.id}")
+
+
+def print_cancelled(experiment: str, cancelled: int, asked: int, *, json: bool) -> None:
+    """What became of the jobs of an experiment."""
+    if json:
+        print_json({"experiment": experiment, "cancelled": cancelled, "asked": asked})
+        return
+    print_line(f"cancelled {count(cancelled, 'job')} of {experiment}")
+    if asked:
+        print_line(f"asked agents to cancel {count(asked, 'job')} more")
 
 
 @app.command()

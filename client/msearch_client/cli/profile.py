@@ -82,6 +82,15 @@ def profile(
         float | None,
         typer.Option("--deadline", metavar="SECONDS", help="The job must end within this once an agent took it (900)."),
     ] = None,
+    priority: Annotated[
+        int, typer.Option("--priority", metavar="N", min=-100, max=100, help="Jobs of a higher one go first, always.")
+    ] = 0,
+    experiment: Annotated[
+        str,
+        typer.Option(
+            "--experiment", metavar="ID", help="What the job belongs to; all its jobs run in one tier of agents."
+        ),
+    ] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Submit the job and return at once.")] = False,
     allow_waiting: Annotated[
         bool, typer.Option("--allow-waiting", help="Submit even if no registered agent could take the job now.")
@@ -111,6 +120,7 @@ def profile(
             model, variants=variants, loads=loads, limits=limits, host_class=host_class,
             labels=dict(parse_label(text) for text in label or ()), remote_target=remote,
             deadline_s=positive("--deadline", deadline), allow_waiting=allow_waiting,
+            priority=priority, experiment_id=experiment,
         )  # fmt: skip
         if no_wait:
             print_submitted(job, json=json)

@@ -553,6 +553,34 @@ class Progress(_message.Message):
 Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
+class SizeEstimate(_message.Message):
+    """How large a job is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DURATION_FIELD_NUMBER: _builtins.int
+    PREDICTED_FIELD_NUMBER: _builtins.int
+    predicted: _builtins.bool
+    """Learned from jobs that have ended; otherwise reckoned from what the job asks for."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Time it takes on an agent of speed 1, from its lease to its end."""
+
+    def __init__(
+        self,
+        *,
+        duration: _duration_pb2.Duration | None = ...,
+        predicted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration", "predicted", b"predicted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SizeEstimate: _TypeAlias = SizeEstimate  # noqa: Y015
+
+@_typing.final
 class Job(_message.Message):
     """A job."""
 
@@ -574,6 +602,10 @@ class Job(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPT_FAILURES_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    SUBMITTED_BY_FIELD_NUMBER: _builtins.int
+    ESTIMATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service."""
     state: Global___JobState.ValueType
@@ -588,6 +620,12 @@ class Job(_message.Message):
     """Whether someone asked to cancel it while it was leased."""
     model_name: _builtins.str
     """Name and version of the model; empty without one."""
+    priority: _builtins.int
+    """The higher goes first, from -100 to 100."""
+    experiment_id: _builtins.str
+    """Experiment that it belongs to; empty for none."""
+    submitted_by: _builtins.str
+    """Name of the token it was submitted with; empty where the service asks for none."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What it asks for."""
@@ -624,6 +662,10 @@ class Job(_message.Message):
     def attempt_failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Failure]:
         """Why earlier attempts ended, oldest first."""
 
+    @_builtins.property
+    def estimate(self) -> Global___SizeEstimate:
+        """How large it is thought to be; revised while it waits."""
+
     def __init__(
         self,
         *,
@@ -643,10 +685,14 @@ class Job(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         attempt_failures: _abc.Iterable[Global___Failure] | None = ...,
+        priority: _builtins.int = ...,
+        experiment_id: _builtins.str = ...,
+        submitted_by: _builtins.str = ...,
+        estimate: Global___SizeEstimate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "failure", b"failure", "lease_time", b"lease_time", "progress", b"progress", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "estimate", b"estimate", "expire_time", b"expire_time", "failure", b"failure", "lease_time", b"lease_time", "progress", b"progress", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "attempt_failures", b"attempt_failures", "cancel_requested", b"cancel_requested", "create_time", b"create_time", "end_time", b"end_time", "expire_time", b"expire_time", "failure", b"failure", "id", b"id", "lease_time", b"lease_time", "max_attempts", b"max_attempts", "model_name", b"model_name", "profile_ids", b"profile_ids", "progress", b"progress", "spec", b"spec", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "attempt_failures", b"attempt_failures", "cancel_requested", b"cancel_requested", "create_time", b"create_time", "end_time", b"end_time", "estimate", b"estimate", "experiment_id", b"experiment_id", "expire_time", b"expire_time", "failure", b"failure", "id", b"id", "lease_time", b"lease_time", "max_attempts", b"max_attempts", "model_name", b"model_name", "priority", b"priority", "profile_ids", b"profile_ids", "progress", b"progress", "spec", b"spec", "state", b"state", "submitted_by", b"submitted_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

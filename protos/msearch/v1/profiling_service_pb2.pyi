@@ -31,12 +31,20 @@ class SubmitJobRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     ALLOW_WAITING_FIELD_NUMBER: _builtins.int
     MAX_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call safe to repeat; empty for none."""
     allow_waiting: _builtins.bool
     """Accept the job although no registered agent could take it now."""
     max_attempts: _builtins.int
     """Most attempts; 0 means 3."""
+    priority: _builtins.int
+    """The higher goes first, always; from -100 to 100."""
+    experiment_id: _builtins.str
+    """Experiment that the job belongs to, at most 200 characters; empty for none. All jobs of an experiment run on agents
+    of one tier.
+    """
     @_builtins.property
     def spec(self) -> _profiles_pb2.JobSpec:
         """What to run; `model_id` may be left empty where `model` is given."""
@@ -53,10 +61,12 @@ class SubmitJobRequest(_message.Message):
         model: _registry_service_pb2.ModelReference | None = ...,
         allow_waiting: _builtins.bool = ...,
         max_attempts: _builtins.int = ...,
+        priority: _builtins.int = ...,
+        experiment_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_waiting", b"allow_waiting", "max_attempts", b"max_attempts", "model", b"model", "request_id", b"request_id", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_waiting", b"allow_waiting", "experiment_id", b"experiment_id", "max_attempts", b"max_attempts", "model", b"model", "priority", b"priority", "request_id", b"request_id", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,6 +152,7 @@ class ListJobsRequest(_message.Message):
     MODEL_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     state: _profiles_pb2.JobState.ValueType
     """Keep this state; unspecified keeps any."""
     model_id: _builtins.str
@@ -150,6 +161,8 @@ class ListJobsRequest(_message.Message):
     """At most this many; 0 means 50, at most 1,000."""
     page_token: _builtins.str
     """Token of the page before; empty for the first."""
+    experiment_id: _builtins.str
+    """Keep jobs of this experiment; empty keeps any."""
     def __init__(
         self,
         *,
@@ -157,10 +170,11 @@ class ListJobsRequest(_message.Message):
         model_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        experiment_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_id", b"model_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "model_id", b"model_id", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -243,6 +257,54 @@ class CancelJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelJobResponse: _TypeAlias = CancelJobResponse  # noqa: Y015
+
+@_typing.final
+class CancelJobsRequest(_message.Message):
+    """Asks to cancel all jobs of an experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Which one; must not be empty."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelJobsRequest: _TypeAlias = CancelJobsRequest  # noqa: Y015
+
+@_typing.final
+class CancelJobsResponse(_message.Message):
+    """Answer to CancelJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANCELLED_COUNT_FIELD_NUMBER: _builtins.int
+    ASKED_COUNT_FIELD_NUMBER: _builtins.int
+    cancelled_count: _builtins.int
+    """Jobs that waited and are cancelled now."""
+    asked_count: _builtins.int
+    """Jobs whose agents are told with their next renewal."""
+    def __init__(
+        self,
+        *,
+        cancelled_count: _builtins.int = ...,
+        asked_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_count", b"asked_count", "cancelled_count", b"cancelled_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelJobsResponse: _TypeAlias = CancelJobsResponse  # noqa: Y015
 
 @_typing.final
 class WatchJobRequest(_message.Message):

@@ -55,6 +55,11 @@ class ProfilingServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.CancelJobs = channel.unary_unary(
+                '/msearch.v1.ProfilingService/CancelJobs',
+                request_serializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobsRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobsResponse.FromString,
+                _registered_method=True)
         self.WatchJob = channel.unary_stream(
                 '/msearch.v1.ProfilingService/WatchJob',
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.WatchJobRequest.SerializeToString,
@@ -114,6 +119,13 @@ class ProfilingServiceServicer(object):
 
     def CancelJob(self, request, context):
         """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJobs(self, request, context):
+        """Cancels all jobs of an experiment, each as CancelJob does. Harmless where it has none, or all have ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +196,11 @@ def add_ProfilingServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'CancelJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJobs,
+                    request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobsRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobsResponse.SerializeToString,
             ),
             'WatchJob': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchJob,
@@ -325,6 +342,33 @@ class ProfilingService(object):
             '/msearch.v1.ProfilingService/CancelJob',
             msearch_dot_v1_dot_profiling__service__pb2.CancelJobRequest.SerializeToString,
             msearch_dot_v1_dot_profiling__service__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/msearch.v1.ProfilingService/CancelJobs',
+            msearch_dot_v1_dot_profiling__service__pb2.CancelJobsRequest.SerializeToString,
+            msearch_dot_v1_dot_profiling__service__pb2.CancelJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,

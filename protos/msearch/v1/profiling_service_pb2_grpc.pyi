@@ -41,6 +41,8 @@ class ProfilingServiceStub:
     """Lists jobs, newest first."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
+    CancelJobs: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobsRequest, _profiling_service_pb2.CancelJobsResponse]
+    """Cancels all jobs of an experiment, each as CancelJob does. Harmless where it has none, or all have ended."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_profiling_service_pb2.WatchJobRequest, _profiling_service_pb2.WatchJobResponse]
     """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
     watches, after five minutes, at shutdown); open it again.
@@ -69,6 +71,8 @@ class ProfilingServiceAsyncStub(ProfilingServiceStub):
     """Lists jobs, newest first."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
+    CancelJobs: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobsRequest, _profiling_service_pb2.CancelJobsResponse]  # type: ignore[assignment]
+    """Cancels all jobs of an experiment, each as CancelJob does. Harmless where it has none, or all have ended."""
     WatchJob: _aio.UnaryStreamMultiCallable[_profiling_service_pb2.WatchJobRequest, _profiling_service_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Streams a job whenever it changes, until it has ended. A watch may end with UNAVAILABLE before that (too many
     watches, after five minutes, at shutdown); open it again.
@@ -118,6 +122,14 @@ class ProfilingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profiling_service_pb2.CancelJobResponse, _abc.Awaitable[_profiling_service_pb2.CancelJobResponse]]:
         """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
+
+    @_abc_1.abstractmethod
+    def CancelJobs(
+        self,
+        request: _profiling_service_pb2.CancelJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profiling_service_pb2.CancelJobsResponse, _abc.Awaitable[_profiling_service_pb2.CancelJobsResponse]]:
+        """Cancels all jobs of an experiment, each as CancelJob does. Harmless where it has none, or all have ended."""
 
     @_abc_1.abstractmethod
     def WatchJob(

@@ -166,6 +166,12 @@ def write_job(job: Job) -> profiles_pb2.Job:
         expire_time=write_optional_time(job.expires_at),
         end_time=write_optional_time(job.ended_at),
         attempt_failures=[write_failure(failure) for failure in job.attempt_failures],
+        priority=job.priority,
+        experiment_id=job.experiment_id,
+        submitted_by=job.submitted_by,
+        estimate=profiles_pb2.SizeEstimate(
+            duration=write_seconds(job.estimate.seconds), predicted=job.estimate.predicted
+        ),
     )
 
 
