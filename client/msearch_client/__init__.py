@@ -72,6 +72,9 @@ from msearch_client._loads import (
     Load,
     Scenario,
 )
+from msearch_client._prices import (
+    PriceTable,
+)
 from msearch_client._profiles import (
     InvalidReason,
     Measurement,
@@ -143,6 +146,7 @@ __all__ = [
     "PermissionDeniedError",
     "Precision",
     "PreconditionFailedError",
+    "PriceTable",
     "Profile",
     "ProfileOptions",
     "Profiles",

@@ -125,7 +125,7 @@ class _Chooser:
         return None if answer is None else Change(limit, relaxed, answer)
 
     def _values(self, limit: Limit) -> set[float]:
-        """Where the answer may change as the limit is relaxed: all values beyond it, those that bound capacities too."""
+        """Where the answer may change as the limit is relaxed: all values beyond it, also of other loads."""
         wish = self.wish
         loosest = Limit(limit.quantity, limit.at_most, sys.float_info.max if limit.at_most else -sys.float_info.max)
         judged = (one.judged(limit, cautious=wish.cautious) for one in self.every(_relaxed(wish, limit, loosest)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from profiler_agent.meters import _prices
+from msearch_deployment.prices import Unpriced, co2_g_per_1k, explain_co2, read_prices
 from profiler_agent.meters.base import MeterSetting, not_measured
 from profiler_agent.work import Measurement
 
@@ -56,9 +56,10 @@ def _net(joules: float, seconds: float, inferences: int, idle_w: float | None, s
 
 def _carbon(joules: float, setting: MeterSetting, source: str) -> Measurement:
     try:
-        grid = _prices.read_prices(setting.price_table).grid()
-    except _prices.Unpriced as error:
+        prices = read_prices(setting.price_table)
+        grid = prices.grid(setting.host_class)
+    except Unpriced as error:
         return not_measured("co2_g_per_1k", "g", str(error))
-    grams = 1000 * joules / 3.6e6 * grid.g_per_kwh * grid.pue
-    detail = f"1000 x {joules:.4g} J / 3.6e6 x {grid.g_per_kwh:g} g/kWh ({grid.region}) x PUE {grid.pue:g}"
+    grams = co2_g_per_1k(joules, grid.g_per_kwh, grid.pue)
+    detail = explain_co2(joules, grid.g_per_kwh, grid.region, grid.pue, prices.identity)
     return Measurement(name="co2_g_per_1k", value=grams, unit="g", source=source, detail=detail)

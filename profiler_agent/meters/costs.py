@@ -1,10 +1,4 @@
-"""What 1,000 inferences cost.
-
-    cost_per_1k = price an hour / (3600 x throughput) x 1000
-
-The price of the whole host is charged to the run, at the throughput that the run had: at a rate below the peak the
-unused rest is paid for too.
-"""
+"""What 1,000 inferences cost, by the host's price table and the throughput that the run had (docs/costs.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from profiler_agent.meters import _prices
+from msearch_deployment.prices import Unpriced, cost_per_1k, explain_cost, read_prices
 from profiler_agent.meters.base import MeterSetting, Reading, not_measured
 from profiler_agent.work import InvalidReason, Measurement
 
@@ -39,14 +33,15 @@ class _CostReading:
     def stop(self, inferences: int) -> tuple[Sequence[Measurement], Sequence[InvalidReason]]:
         seconds = (self.meter.clock() - self.began_ns) / 1e9
         try:
-            price = _prices.read_prices(self.setting.price_table).price(self.setting.host_class)
-        except _prices.Unpriced as error:
+            prices = read_prices(self.setting.price_table)
+            price = prices.price(self.setting.host_class)
+        except Unpriced as error:
             return [not_measured(_NAME, "USD", str(error))], ()
         if inferences <= 0 or seconds <= 0:
             return [not_measured(_NAME, "USD", "no inference ended")], ()
         throughput = inferences / seconds
-        detail = f"{price.usd_per_hour:g} USD/h ({price.reason}) / (3600 x {throughput:.4g}/s) x 1000"
-        value = price.usd_per_hour / (3600 * throughput) * 1000
+        detail = explain_cost(price.usd_per_hour, price.reason, throughput, prices.identity)
+        value = cost_per_1k(price.usd_per_hour, throughput)
         return [Measurement(name=_NAME, value=value, unit="USD", source="price_table", detail=detail)], ()
 
 

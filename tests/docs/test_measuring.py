@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
-from profiler_agent.meters._prices import Prices
 from profiler_agent.stats.percentiles import count_to_print, smallest_count
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +26,3 @@ def test_every_rule_of_the_wire_is_explained() -> None:
     rules = set(re.findall(r'"([a-z_]+)"', comment))
     table = PAGE.split("| rule | broken if |")[1].split("\n\n")[0]
     assert set(re.findall(r"`([a-z_]+)`", table)) == rules
-
-
-def test_the_example_of_a_price_table_can_be_used() -> None:
-    example = PAGE.split("```toml\n")[1].split("```")[0]
-    prices = Prices(Path("example"), tomllib.loads(example))
-    assert prices.price("").usd_per_hour == 0.1785
-    assert (prices.grid().g_per_kwh, prices.grid().pue) == (381, 1.2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from profiler_agent.meters._prices import SHIPPED, Unpriced, read_prices
+from msearch_deployment.prices import SHIPPED, Unpriced, find_identity, read_prices
 from profiler_agent.meters.base import MeterSetting
 from profiler_agent.meters.costs import CostMeter
 from tests.replayed_meters import HandDriven, measured
@@ -28,11 +28,13 @@ def cost(path: Path | None, host_class: str = "xeon-8481c-2cpu-24gib-abcdef", in
 
 
 def test_cost_and_its_formula(tmp_path: Path) -> None:
-    one = cost(table(tmp_path, "[here]\nusd_per_hour = 0.72\n"))
+    path = table(tmp_path, "[here]\nusd_per_hour = 0.72\n")
+    one = cost(path)
     # 200 a second: 1,000 take 5 s of an hour.
     assert one.value == pytest.approx(0.72 * 5 / 3600)
     assert (one.unit, one.source) == ("USD", "price_table")
-    assert one.detail == "0.72 USD/h (here.usd_per_hour) / (3600 x 200/s) x 1000"
+    assert one.detail.startswith("0.72 USD/h (here.usd_per_hour) / (3600 x 200/s) x 1000 [prices undated ")
+    assert find_identity(one.detail) == read_prices(path).identity
 
 
 def test_prices_by_instance_and_by_the_longest_fitting_class(tmp_path: Path) -> None:

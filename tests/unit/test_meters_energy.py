@@ -157,7 +157,7 @@ def test_carbon_and_its_formula(powercap: Powercap, tmp_path: Path) -> None:
     # 3.6 J an inference, 1,000 of them are 3,600 J, a thousandth of a kWh.
     assert found["co2_g_per_1k"].value == pytest.approx(0.001 * 381 * 1.2)
     assert found["co2_g_per_1k"].unit == "g"
-    assert found["co2_g_per_1k"].detail == "1000 x 3.6 J / 3.6e6 x 381 g/kWh (DE) x PUE 1.2"
+    assert found["co2_g_per_1k"].detail.startswith("1000 x 3.6 J / 3.6e6 x 381 g/kWh (DE) x PUE 1.2 [prices")
 
 
 def test_carbon_without_a_region_says_how_to_set_one(powercap: Powercap) -> None:

@@ -26,6 +26,7 @@ from msearch_client.cli import (
     datasets,
     jobs,
     models,
+    prices,
     profile,
     profiles,
     query,
@@ -146,6 +147,7 @@ app.command("scores")(scores.scores)
 app.command("profile")(profile.profile)
 app.add_typer(profiles.app, name="profiles")
 app.command("compare")(compare.compare)
+app.add_typer(prices.app, name="prices")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(tokens.app, name="token")
