@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msearch_running.errors import RunError
+
 
 class JobError(Exception):
     """Base. `code` is the machine-readable reason of `Failure` in profiles.proto; `retry`: another attempt may help."""
@@ -36,6 +38,12 @@ class WrongOutput(JobError):
     """The compiled model gives NaN, another shape than declared, or something far from the reference."""
 
     code = "wrong_output"
+
+
+class WrongInput(JobError):
+    """The rows are not what the model's card says."""
+
+    code = "wrong_input"
 
 
 class DigestMismatch(JobError):
@@ -85,6 +93,15 @@ class Cancelled(JobError):
     """Someone asked to stop the job."""
 
     code = "cancelled"
+
+
+def job_error(error: RunError) -> JobError:
+    """What `msearch_running` says, as an error of the job."""
+    kinds: tuple[type[JobError], ...] = (
+        CompileFailed, UnsupportedOperator, BackendUnavailable, WrongInput, WrongOutput, RefusedFormat,
+    )  # fmt: skip
+    kind = next((kind for kind in kinds if kind.code == error.code), JobError)
+    return kind(error.message)
 
 
 class LeaseLost(Exception):

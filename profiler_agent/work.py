@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from msearch_running.tensors import TensorSpec as TensorSpec  # noqa: PLC0414 - a word of the agent, too
+
 
 class Precision(StrEnum):
     """The numeric form a variant computes in."""
@@ -31,15 +33,6 @@ class Scenario(StrEnum):
     OFFLINE = "offline"
     CONCURRENCY = "concurrency"
     FIND_PEAK = "find_peak"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TensorSpec:
-    """An input or output of a compiled model. A dimension is its extent, the symbol of a free one, or None."""
-
-    name: str
-    element_type: str
-    shape: tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import onnx
-from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import ModelProto
 
-from profiler_agent.errors import CompileFailed, RefusedFormat
-from profiler_agent.work import TensorSpec
+from msearch_running import onnx_files
+from msearch_running.errors import RunError
+from msearch_running.onnx_files import ELEMENT_TYPES, graphs, inputs, tensors
+from msearch_running.tensors import TensorSpec
+from profiler_agent.errors import CompileFailed, job_error
 
-_LARGEST = (1 << 31) - 1  # protobuf's own limit
-
-# TensorProto.DataType, in the words of the model card
-ELEMENT_TYPES: dict[int, str] = {
-    TensorProto.FLOAT: "float32",
-    TensorProto.DOUBLE: "float64",
-    TensorProto.FLOAT16: "float16",
-    TensorProto.BFLOAT16: "bfloat16",
-    TensorProto.INT8: "int8",
-    TensorProto.INT16: "int16",
-    TensorProto.INT32: "int32",
-    TensorProto.INT64: "int64",
-    TensorProto.UINT8: "uint8",
-    TensorProto.UINT16: "uint16",
-    TensorProto.UINT32: "uint32",
-    TensorProto.UINT64: "uint64",
-    TensorProto.BOOL: "bool",
-    TensorProto.STRING: "string",
-}
+__all__ = ["ELEMENT_TYPES", "graphs", "inputs", "opset", "read", "specs", "tensors", "write"]
 
 
 def read(path: Path) -> ModelProto:
@@ -40,25 +22,10 @@ def read(path: Path) -> ModelProto:
         CompileFailed: it is damaged or larger than 2 GiB.
         RefusedFormat: it keeps tensors in other files, which could be any file of this host.
     """
-    if path.stat().st_size > _LARGEST:
-        raise CompileFailed("the ONNX file is larger than 2 GiB, the limit of its format")
     try:
-        model = onnx.load_model(path, format="protobuf", load_external_data=False)
-    except (DecodeError, ValueError) as error:
-        raise CompileFailed(f"the file is no readable ONNX model: {error}") from None
-    if not model.graph.output:
-        raise CompileFailed("the file is no ONNX model: its graph has no outputs")
-    for tensor in tensors(model):
-        if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-            raise RefusedFormat(
-                f"the model keeps the tensor {tensor.name!r} in another file: save it as one file"
-                " (onnx.save with save_as_external_data=False)"
-            )
-    if any(node.op_type == "EPContext" for graph in graphs(model) for node in graph.node):
-        raise RefusedFormat(
-            "the model holds a compiled engine (EPContext), which is native code: export the graph itself"
-        )
-    return model
+        return onnx_files.read_model(path)
+    except RunError as error:
+        raise job_error(error) from None
 
 
 def write(model: ModelProto, path: Path) -> None:
@@ -69,55 +36,12 @@ def write(model: ModelProto, path: Path) -> None:
         raise CompileFailed(f"the rewritten model is larger than an ONNX file can be: {error}") from None
 
 
-def graphs(model: ModelProto) -> Iterator[GraphProto]:
-    """The graph and those nested in its nodes."""
-    pending = [model.graph]
-    while pending:
-        graph = pending.pop()
-        yield graph
-        for node in graph.node:
-            for attribute in node.attribute:
-                pending += [attribute.g] if attribute.type == AttributeProto.GRAPH else list(attribute.graphs)
-
-
-def tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Every constant: initialisers, and attributes of nodes, also of functions."""
-    nodes = [node for function in model.functions for node in function.node]
-    for graph in graphs(model):
-        yield from graph.initializer
-        for sparse in graph.sparse_initializer:
-            yield sparse.values
-            yield sparse.indices
-        nodes += graph.node
-    for node in nodes:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.TENSOR:
-                yield attribute.t
-            yield from attribute.tensors
-
-
-def inputs(graph: GraphProto) -> list[ValueInfoProto]:
-    """What must be fed: older files list constants among the inputs."""
-    constants = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in constants]
-
-
 def specs(model: ModelProto) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
-    """Inputs and outputs as declared; a shape that is not declared is ()."""
-    return tuple(map(_spec, inputs(model.graph))), tuple(map(_spec, model.graph.output))
-
-
-def _spec(value: ValueInfoProto) -> TensorSpec:
-    kind = value.type.tensor_type
-    if not value.type.HasField("tensor_type") or kind.elem_type not in ELEMENT_TYPES:
-        raise CompileFailed(f"the model takes or gives {value.name!r}, which is no tensor of a known element type")
-    return TensorSpec(
-        name=value.name,
-        element_type=ELEMENT_TYPES[kind.elem_type],
-        shape=tuple(
-            extent.dim_value if extent.HasField("dim_value") else extent.dim_param or None for extent in kind.shape.dim
-        ),
-    )
+    """Inputs and outputs as declared, () for no shape. Raises CompileFailed where one is no tensor."""
+    try:
+        return onnx_files.specs(model)
+    except RunError as error:
+        raise job_error(error) from None
 
 
 def opset(model: ModelProto) -> int:

@@ -6,7 +6,7 @@ import ast
 import json
 import re
 
-from profiler_agent.errors import RefusedFormat
+from msearch_running.errors import RefusedArtifact
 
 # What sympy.srepr writes for a shape: constructors, and the functions of torch.utils._sympy.functions.
 _FUNCTIONS = frozenset(
@@ -38,10 +38,10 @@ _TREES = frozenset(
 
 
 def check_expression(text: str) -> None:
-    """Raises RefusedFormat for anything but arithmetic over symbols and numbers: sympy evaluates it as Python."""
+    """Raises RefusedArtifact for anything but arithmetic over symbols and numbers: sympy evaluates it as Python."""
     try:
         if len(text) > _LONGEST:
-            raise RefusedFormat(f"the program has a shape expression of {len(text):,} characters")
+            raise RefusedArtifact(f"the program has a shape expression of {len(text):,} characters")
         nodes = list(ast.walk(ast.parse(text, mode="eval")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise _refused(text) from None
@@ -71,7 +71,7 @@ def check_expression(text: str) -> None:
 
 
 def check_tree(text: str) -> None:
-    """Raises RefusedFormat for a nesting of anything but tuples, lists and dictionaries with plain keys.
+    """Raises RefusedArtifact for a nesting of anything but tuples, lists and dictionaries with plain keys.
 
     Other types make torch import the module that the text names.
     """
@@ -81,11 +81,11 @@ def check_tree(text: str) -> None:
         while pending:
             node = pending.pop()
             if version != 1 or node["type"] not in _TREES or not _plain(node["context"]):
-                raise RefusedFormat(f"the program takes or gives a {node['type']}; only tensors in tuples, lists and"
+                raise RefusedArtifact(f"the program takes or gives a {node['type']}; only tensors in tuples, lists and"
                                     " dictionaries can be read")  # fmt: skip
             pending += node["children_spec"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise RefusedFormat(f"the program has the tree specification {text[:80]!r}") from None
+        raise RefusedArtifact(f"the program has the tree specification {text[:80]!r}") from None
 
 
 def _plain(context: str | None) -> bool:
@@ -93,5 +93,5 @@ def _plain(context: str | None) -> bool:
     return keys is None or (isinstance(keys, list) and all(isinstance(key, (str, int)) for key in keys))
 
 
-def _refused(text: str) -> RefusedFormat:
-    return RefusedFormat(f"the program has the shape expression {text[:80]!r}, which is not plain arithmetic")
+def _refused(text: str) -> RefusedArtifact:
+    return RefusedArtifact(f"the program has the shape expression {text[:80]!r}, which is not plain arithmetic")

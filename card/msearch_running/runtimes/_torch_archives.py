@@ -19,8 +19,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from profiler_agent.backends._torch_expressions import check_expression, check_tree
-from profiler_agent.errors import CompileFailed, RefusedFormat, UnsupportedOperator
+from msearch_running.errors import LoadFailed, MissingOperator, RefusedArtifact
+from msearch_running.runtimes._torch_expressions import check_expression, check_tree
 
 _PROGRAM = "models/model.json"
 _SAMPLE_INPUTS = "data/sample_inputs/model.pt"
@@ -53,13 +53,15 @@ def clean_copy(source: Path, target: Path) -> frozenset[str]:
     Gives the operators that the program calls, as it names them, e.g. "torch.ops.aten.relu.default".
 
     Raises:
-        RefusedFormat: it holds pickled objects or native code, or names what is no operator.
-        UnsupportedOperator: it needs an operator that is not part of PyTorch itself.
-        CompileFailed: it is damaged, or was not written by torch.export.save.
+        RefusedArtifact: it holds pickled objects or native code, or names what is no operator.
+        MissingOperator: it needs an operator that is not part of PyTorch itself.
+        LoadFailed: it is damaged, or was not written by torch.export.save.
     """
     with source.open("rb") as stream:
         if re.match(rb"\x80[\x02-\x05]", stream.read(2)):
-            raise RefusedFormat("the file is a pickle, which is never opened; save the program with torch.export.save")
+            raise RefusedArtifact(
+                "the file is a pickle, which is never opened; save the program with torch.export.save"
+            )
     try:
         with zipfile.ZipFile(source) as archive:
             root = _root(archive)
@@ -78,7 +80,7 @@ def clean_copy(source: Path, target: Path) -> frozenset[str]:
                         shutil.copyfileobj(reading, writing, 1 << 20)
         return frozenset(_targets(program["graph_module"]["graph"]))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, RecursionError) as error:
-        raise CompileFailed(f"the archive is damaged or was not written by torch.export.save: {error}") from None
+        raise LoadFailed(f"the archive is damaged or was not written by torch.export.save: {error}") from None
 
 
 def _root(archive: zipfile.ZipFile) -> str:
@@ -86,14 +88,14 @@ def _root(archive: zipfile.ZipFile) -> str:
     roots = [name.removesuffix("/archive_format") for name in names if re.fullmatch(r"[^/]+/archive_format", name)]
     if len(roots) != 1:
         if any(name.endswith("/data.pkl") or name == "data.pkl" for name in names):
-            raise RefusedFormat("the file is a pickle of torch.save or torch.jit.save, which is never opened; save the"
-                                " program with torch.export.save")  # fmt: skip
+            raise RefusedArtifact("the file is a pickle of torch.save or torch.jit.save, which is never opened; save "
+                                  "the program with torch.export.save")  # fmt: skip
         if "serialized_exported_program.json" in names:
-            raise RefusedFormat("the archive is of PyTorch before 2.8, whose weights are pickled; export it again")
+            raise RefusedArtifact("the archive is of PyTorch before 2.8, whose weights are pickled; export it again")
         raise ValueError("it has no archive_format")
     if any(name.startswith(f"{roots[0]}/data/aotinductor/") for name in names):
-        raise RefusedFormat("the archive holds native code compiled by AOTInductor; save the program itself, with"
-                            " torch.export.save")  # fmt: skip
+        raise RefusedArtifact("the archive holds native code compiled by AOTInductor; save the program itself, with"
+                              " torch.export.save")  # fmt: skip
     if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
         raise ValueError("it is compressed, which torch.export.save never does")
     return roots[0]
@@ -112,13 +114,13 @@ def _payload_files(archive: zipfile.ZipFile, root: str) -> list[str]:
     for folder, kind in _PAYLOADS.items():
         config = f"{folder}model_{kind}_config.json"
         if f"{root}/{config}" not in present:
-            raise RefusedFormat(f"the archive keeps its {kind} as a pickle, which is never opened; save it again with"
-                                " a newer torch.export.save")  # fmt: skip
+            raise RefusedArtifact(f"the archive keeps its {kind} as a pickle, which is never opened; save it again with"
+                                  " a newer torch.export.save")  # fmt: skip
         for name, payload in _json(archive, f"{root}/{config}")["config"].items():
             path = payload["path_name"]
             if payload["use_pickle"] or not re.fullmatch(r"(weight|tensor)_\d+", path):
-                raise RefusedFormat(f"the archive keeps {name!r} as a pickle, which is never opened; only plain dense"
-                                    " tensors can be read")  # fmt: skip
+                raise RefusedArtifact(f"the archive keeps {name!r} as a pickle, which is never opened; only plain dense"
+                                      " tensors can be read")  # fmt: skip
             _check_words(payload["tensor_meta"], f"{kind} {name}")
             kept.add(f"{folder}{path}")
         kept.add(config)
@@ -167,7 +169,9 @@ def _check_word(word: str, field: str) -> None:
         return
     if field in ("as_string", "as_strings"):
         if not _QUOTED.fullmatch(word):
-            raise RefusedFormat(f"the program passes the text {word[:80]!r}, with characters that code gives a meaning")
+            raise RefusedArtifact(
+                f"the program passes the text {word[:80]!r}, with characters that code gives a meaning"
+            )
         return
     if field in ("target", "as_operator"):
         _check_operator(word)
@@ -178,21 +182,21 @@ def _check_word(word: str, field: str) -> None:
             check_tree(word)
     elif field in ("name", "as_name", "forward_arg_names"):
         if not _IDENTIFIER.fullmatch(word):
-            raise RefusedFormat(f"the program has the name {word[:80]!r}, which is no identifier")
+            raise RefusedArtifact(f"the program has the name {word[:80]!r}, which is no identifier")
     elif field in ("as_custom_obj", "class_fqn"):
-        raise RefusedFormat(f"the program holds a custom object, {word[:80]!r}")
+        raise RefusedArtifact(f"the program holds a custom object, {word[:80]!r}")
     elif not _DOTTED.fullmatch(word):
-        raise RefusedFormat(f"the program has {word[:80]!r} as its {field}")
+        raise RefusedArtifact(f"the program has {word[:80]!r} as its {field}")
 
 
 def _check_operator(target: str) -> None:
     if aten := _ATEN.fullmatch(target):
         if aten[2] in _FILE_OPERATORS:
-            raise RefusedFormat(f"the program calls {target}, which reads or writes files")
+            raise RefusedArtifact(f"the program calls {target}, which reads or writes files")
         return
     if _HIGHER_ORDER.fullmatch(target) or _SCALAR.fullmatch(target):
         return
     if target.startswith("torch.ops."):
-        raise UnsupportedOperator(f"the operator {target} is not part of PyTorch itself; custom operator libraries are"
-                                  " never loaded")  # fmt: skip
-    raise RefusedFormat(f"the program calls {target[:80]!r}, which is no operator")
+        raise MissingOperator(f"the operator {target} is not part of PyTorch itself; custom operator libraries are"
+                              " never loaded")  # fmt: skip
+    raise RefusedArtifact(f"the program calls {target[:80]!r}, which is no operator")

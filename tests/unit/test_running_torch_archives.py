@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from profiler_agent.backends._torch_archives import clean_copy
-from profiler_agent.backends._torch_expressions import check_expression, check_tree
-from profiler_agent.errors import CompileFailed, JobError, RefusedFormat, UnsupportedOperator
+from msearch_running.errors import LoadFailed, MissingOperator, RefusedArtifact, RunError
+from msearch_running.runtimes._torch_archives import clean_copy
+from msearch_running.runtimes._torch_expressions import check_expression, check_tree
 from tests.compiled_models import EXAMPLES, Bomb, reference, write_model
 
 pytest.importorskip("torch", reason="torch is not installed")
@@ -46,8 +46,8 @@ def changed(source: Path, target: Path, *, program: Change | None = None, **file
     return target
 
 
-def refusal(source: Path, tmp_path: Path) -> JobError:
-    with pytest.raises(JobError) as caught:
+def refusal(source: Path, tmp_path: Path) -> RunError:
+    with pytest.raises(RunError) as caught:
         clean_copy(source, tmp_path / "clean.pt2")
     return caught.value
 
@@ -146,7 +146,7 @@ ENUM = json.dumps([1, {"type": "builtins.dict", "context": '[{"__enum__": true, 
 )
 def test_what_would_run_code_is_refused(program: Path, tmp_path: Path, edit: Change, said: str) -> None:
     error = refusal(changed(program, tmp_path / "bad.pt2", program=edit), tmp_path)
-    assert isinstance(error, RefusedFormat | UnsupportedOperator)
+    assert isinstance(error, RefusedArtifact | MissingOperator)
     assert said in error.message
 
 
@@ -171,7 +171,7 @@ def test_pickled_tensors_and_native_code_are_refused(
     program: Path, tmp_path: Path, files: dict[str, bytes | None], said: str
 ) -> None:
     error = refusal(changed(program, tmp_path / "bad.pt2", **files), tmp_path)
-    assert isinstance(error, RefusedFormat)
+    assert isinstance(error, RefusedArtifact)
     assert said in error.message
 
 
@@ -199,7 +199,7 @@ def test_damage_is_a_failure_to_compile(program: Path, tmp_path: Path) -> None:
         (changed(program, tmp_path / "c.pt2", data__weights__weight_0=None), "damaged"),
     ):
         error = refusal(path, tmp_path)
-        assert isinstance(error, CompileFailed)
+        assert isinstance(error, LoadFailed)
         assert said in error.message
 
 
@@ -241,7 +241,7 @@ def test_arithmetic_is_let_through(text: str) -> None:
     ],
 )
 def test_anything_else_is_not(text: str) -> None:
-    with pytest.raises(RefusedFormat):
+    with pytest.raises(RefusedArtifact):
         check_expression(text)
 
 
