@@ -35,6 +35,31 @@ def describe(argument: Any, context: Context) -> dict[str, Any]:
     }
 
 
+def find_gpus(argument: Any, context: Context) -> list[str]:
+    from profiler_agent.backends._cuda_driver import cuda_devices
+
+    return [device.name for device in cuda_devices()]
+
+
+def sum_on_gpu(argument: int, context: Context) -> float:
+    import torch
+
+    return float((torch.ones(argument, device="cuda") * 2).sum())
+
+
+def rename_threads(argument: list[str], context: Context) -> dict[str, str]:
+    """What comes of writing into these files of procfs; "{pid}" stands for this process."""
+    answers = {}
+    for name in argument:
+        try:
+            Path(name.format(pid=os.getpid())).write_text("renamed")
+        except OSError as error:
+            answers[name] = type(error).__name__
+        else:
+            answers[name] = "written"
+    return answers
+
+
 def count(argument: int, context: Context) -> int:
     for number in range(argument):
         context.send(number)

@@ -24,7 +24,8 @@ from profiler_agent.work import Precision
 NO_GPU = "nogpu"
 """The device of engines that are built where there is none."""
 
-_NO_PLUGIN = "Plugin not found"
+_LACKING = ("Plugin not found", "is not supported in TensorRT")
+"""What the parser says of an operator that it lacks, beside its codes that begin with UNSUPPORTED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ def _parser_failure(library: Library, parser: Any, messages: Messages) -> Compil
     lacking = [
         str(error.node_operator())
         for error in errors
-        if error.node_operator() and (error.code().name.startswith("UNSUPPORTED") or _NO_PLUGIN in str(error.desc()))
+        if error.node_operator()
+        and (error.code().name.startswith("UNSUPPORTED") or any(words in str(error.desc()) for words in _LACKING))
     ]
     if lacking:
         names = ", ".join(dict.fromkeys(lacking))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,10 @@ INSTALL = (
     "install TensorRT for RTX (pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings) or, on a data-centre GPU,"
     " NVIDIA's TensorRT (pip install tensorrt)"
 )
+_NO_TF32 = {"NVIDIA_TF32_OVERRIDE": "0"}
+"""TensorRT for RTX chooses kernels when an engine is loaded, whatever its builder was told: without this, fp32 is
+computed in TF32 on a GPU that has it, with 10 bits of mantissa. The library reads it once, when it is loaded."""
+
 _MOST_MESSAGES = 200
 _LONGEST_MESSAGE = 1_000
 _LAYERS = "Engine Layer Information"
@@ -43,6 +48,7 @@ def find_library(modules: dict[str, str] | None = None) -> Library:
         LibraryMissing: there is none. A half-installed one fails in any way on import, which is told, not raised.
     """
     reasons = []
+    os.environ.update(_NO_TF32)
     for name, flavour in (MODULES if modules is None else modules).items():
         try:
             module = importlib.import_module(name)

@@ -146,11 +146,14 @@ def _drop_privileges() -> str:
 
 
 def _limit_files(limits: Confinement) -> dict[str, str]:
+    gpus = tuple(Path("/dev").glob("nvidia*"))
     try:
         version = landlock.restrict_self(
             readable=(*_runtime_paths(limits.network), *limits.readable),
             writable=(limits.workspace, *limits.writable),
-            devices=(*(Path(device) for device in DEVICES), *Path("/dev").glob("nvidia*")),
+            devices=(*(Path(device) for device in DEVICES), *gpus),
+            # CUDA's driver names its threads there, and without that it answers "operation not supported" to cuInit.
+            rewritable=(Path(f"/proc/{os.getpid()}/task"),) if gpus else (),
             refuse_tcp=not limits.network,
         )
     except (Unsupported, OSError) as error:

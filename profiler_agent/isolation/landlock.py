@@ -48,10 +48,16 @@ def landlock_version() -> int:
 
 
 def restrict_self(
-    *, readable: Iterable[Path], writable: Iterable[Path], devices: Iterable[Path], refuse_tcp: bool
+    *,
+    readable: Iterable[Path],
+    writable: Iterable[Path],
+    devices: Iterable[Path],
+    rewritable: Iterable[Path] = (),
+    refuse_tcp: bool,
 ) -> int:
     """Limits this process, and whatever it starts, to these paths; what does not exist is passed over.
 
+    Files below `rewritable` can be written, but none made or removed.
     Where the kernel can (version 6), it also cannot signal, or reach the abstract sockets of, processes outside.
 
     Returns:
@@ -74,6 +80,7 @@ def restrict_self(
             (readable, READ),
             (writable, (known | READ) & ~(CHARACTER_AND_BLOCK_DEVICES | IOCTL_DEV)),
             (devices, DEVICE),
+            (rewritable, READ | WRITE_FILE),
         ):
             for path in paths:
                 _allow(ruleset, path, access & known)

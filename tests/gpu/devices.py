@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from profiler_agent.backends import find_backend
+from profiler_agent.backends._cuda_driver import CudaDevice
 from profiler_agent.backends.base import Backend, CompileRequest
+from profiler_agent.errors import CompileFailed
+from profiler_agent.work import Precision
 
 DEVICE = "cuda:0"
 Ask = Callable[..., CompileRequest]
@@ -23,6 +26,12 @@ def usable(name: str, device: str = DEVICE) -> Backend:
     if not probe.available or device not in probe.devices:
         pytest.skip(f"{name} cannot use {device}: {probe.detail}")
     return backend
+
+
+def skip_unlisted(name: str, precision: Precision, gpu: CudaDevice, error: CompileFailed) -> None:
+    """Skips where TensorRT for RTX has no int8 convolution for a GPU that it does not list (data-centre GPUs)."""
+    if (name, precision, gpu.capability) == ("tensorrt", Precision.INT8_STATIC, (9, 0)):
+        pytest.skip(f"{gpu.name} is not among the GPUs of TensorRT for RTX: {error.message[:300]}")
 
 
 def in_torch(name: str, feed: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -7,11 +7,11 @@ import pytest
 
 from profiler_agent.backends import find_backends
 from profiler_agent.backends._cuda_driver import CudaDevice
-from profiler_agent.errors import BackendUnavailable
+from profiler_agent.errors import BackendUnavailable, CompileFailed
 from profiler_agent.verification import check_batch_invariance, compare
 from profiler_agent.work import Precision
 from tests.compiled_models import EXAMPLES
-from tests.gpu.devices import DEVICE, Ask, in_torch, usable
+from tests.gpu.devices import DEVICE, Ask, in_torch, skip_unlisted, usable
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("gpu")]
 
@@ -34,6 +34,9 @@ def test_outputs_are_torchs(name: str, example: str, precision: Precision, ask: 
             compiled = backend.compile(ask(name, example, precision=precision, mode=mode, batch_size=64))
         except BackendUnavailable:  # not in this precision and mode on a GPU
             continue
+        except CompileFailed as error:
+            skip_unlisted(name, precision, gpu, error)
+            raise
         tried += 1
         # Silent zeros, constants and NaN are wrong outputs to `compare`, whatever the precision.
         found = compare(wanted, compiled.run(feed), precision)

@@ -275,6 +275,15 @@ def test_the_parents_environment_cannot_be_read(tmp_path: Path, isolation: dict[
     assert run(tmp_path / "w", "read_files", [name])[name] == "PermissionError"
 
 
+def test_threads_can_be_named_where_there_is_a_gpu(tmp_path: Path, isolation: dict[str, str]) -> None:
+    """What CUDA's driver needs to write; nothing else of procfs, and nobody else's."""
+    enforced(isolation, "writes")
+    own, others = "/proc/{pid}/task/{pid}/comm", f"/proc/{os.getpid()}/task/{os.getpid()}/comm"
+    answers = run(tmp_path / "w", "rename_threads", [own, "/proc/{pid}/comm", others])
+    with_gpu = "written" if any(Path("/dev").glob("nvidia*")) else "PermissionError"
+    assert answers == {own: with_gpu, "/proc/{pid}/comm": "PermissionError", others: "PermissionError"}
+
+
 def test_files_have_a_largest_size(tmp_path: Path) -> None:
     assert run(tmp_path / "w", "write_large_file", 2 << 20, file_bytes=1 << 20) == os.strerror(27)
     assert run(tmp_path / "w", "write_large_file", 1 << 19, file_bytes=1 << 20) == "written"

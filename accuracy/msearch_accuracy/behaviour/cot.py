@@ -31,7 +31,7 @@ _ROUNDS = 300
 
 def _compute(behaviour: Behaviour) -> float:
     values = behaviour.calibrated
-    # The descent stops at a tolerance, so sums in another order could end a step earlier: one order for one set of rows.
+    # The descent stops at a tolerance, and sums in another order could end it a step earlier: one order for a set.
     values = values[np.lexsort(values.T)]
     if len(values) > _MOST_ROWS:
         values = values[np.linspace(0, len(values) - 1, _MOST_ROWS).astype(int)]
