@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from msearch_card.errors import CardError
+from msearch_card.errors import DocumentError
 
 _LONGEST_BRACED_YAML = 1 << 16
 _KNOWN_TAGS = ("null", "bool", "int", "float", "str", "seq", "map")
@@ -23,7 +23,8 @@ def read_document(text: str) -> dict[str, Any]:
     """The mapping that a YAML or JSON text holds.
 
     Raises:
-        CardError: the text is neither, holds no mapping, or a key stands twice.
+        DocumentError: the text is neither, holds no mapping, or a key stands twice. The message is to be put after the
+            name of the document.
     """
     try:
         value = _read_json(text) if text.lstrip().startswith("{") else _read_yaml(text)
@@ -37,12 +38,12 @@ def read_document(text: str) -> dict[str, Any]:
     return value
 
 
-def _malformed(problem: str) -> CardError:
-    return CardError(f"the model card {problem}", [("", problem)])
+def _malformed(problem: str) -> DocumentError:
+    return DocumentError(problem, [("", problem)])
 
 
-def _twice(key: object, where: str = "") -> CardError:
-    return CardError(f"the model card holds the key {key!r} twice{where}", [(str(key), f"stands twice{where}")])
+def _twice(key: object, where: str = "") -> DocumentError:
+    return DocumentError(f"holds the key {key!r} twice{where}", [(str(key), f"stands twice{where}")])
 
 
 def _read_json(text: str) -> Any:
@@ -57,14 +58,14 @@ def _read_json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=pairs)
     except ValueError as error:
-        if isinstance(error, CardError):
+        if isinstance(error, DocumentError):
             raise
         # A YAML document may begin with a brace as well; a long one is JSON, and PyYAML would take long to say no.
         if len(text) > _LONGEST_BRACED_YAML:
             raise _malformed(f"is not valid JSON: {error}") from None
         try:
             return _read_yaml(text)
-        except CardError:
+        except DocumentError:
             raise _malformed(f"is not valid JSON: {error}") from None
 
 
@@ -75,7 +76,7 @@ def _read_yaml(text: str) -> Any:
         mark = error.problem_mark
         where = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
         raise _malformed(f"is not valid YAML: {error.problem or error.context}{where}") from None
-    except CardError:
+    except DocumentError:
         raise
     except (yaml.YAMLError, ValueError, LookupError) as error:
         # A value that contradicts its explicit tag, as in `!!bool maybe`, is a ValueError or LookupError.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class CardError(ValueError):
-    """The card does not follow the schema. `fields` holds (path, problem) pairs; a path reads like `input.mean[1]`.
+class DocumentError(ValueError):
+    """A document does not follow its schema. `fields` holds (path, problem) pairs; a path reads like `input.mean[1]`.
 
     A problem with the document as a whole (it is not YAML, say) has the path "". At most 50 problems are listed.
     """
@@ -15,6 +15,10 @@ class CardError(ValueError):
         super().__init__(message)
         self.message = message
         self.fields = tuple(fields)
+
+
+class CardError(DocumentError):
+    """The card does not follow the schema."""
 
 
 class InputError(ValueError):
