@@ -46,6 +46,12 @@ QUANTITIES: dict[str, Quantity] = {
     name: Quantity(name, unit, better) for (unit, better), names in _BY_UNIT.items() for name in names.split()
 }
 
+DEPLOYMENT_QUANTITIES: dict[str, Quantity] = {
+    quantity.name: quantity
+    for quantity in (Quantity("accuracy", "", HIGHER), Quantity("replicas", ""), Quantity("usd_per_hour", "USD"))
+}
+"""What a recommendation knows beside what was measured; no profile holds them, so no query can limit them."""
+
 # Factors to the unit of the quantity. Prefixes of bytes follow IEC 80000-13: KiB is 1024, kB is 1000.
 _FACTORS: dict[str, dict[str, float]] = {
     "ms": {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6},
@@ -84,7 +90,7 @@ def read_amount(text: str, metric: str) -> float:
     unit = found[2]
     if not unit:
         return value
-    quantity = QUANTITIES.get(metric)
+    quantity = QUANTITIES.get(metric) or DEPLOYMENT_QUANTITIES.get(metric)
     if quantity is None:
         raise LocalError(
             f"{metric} is not a quantity this client knows, so {unit!r} cannot be converted to its unit",

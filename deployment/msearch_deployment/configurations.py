@@ -116,7 +116,7 @@ def _configuration(
         figures.setdefault(PEAK, Figure(capacity.per_s))
     if capacity is not None and wish.rate_per_s is not None:
         replicas = capacity.replicas(wish.rate_per_s, wish.headroom)
-        figures[REPLICAS] = Figure(replicas, origin=Origin.DERIVED)
+        figures[REPLICAS] = Figure(float(replicas), origin=Origin.DERIVED)
         price = price_of(profile.host_class)
         if price is not None:
             figures[USD_PER_HOUR] = Figure(replicas * price, origin=Origin.DERIVED)

@@ -30,6 +30,7 @@ from msearch_client.cli import (
     profile,
     profiles,
     query,
+    recommend,
     register,
     scores,
     serve,
@@ -138,6 +139,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("query")(query.query)
+app.command("recommend")(recommend.recommend)
 app.command("register")(register.register)
 app.command("sketch")(sketch.sketch)
 app.add_typer(models.app, name="models")

@@ -11,6 +11,7 @@ from msearch_client import Candidate, Client, Constraint, ProfileOptions, Rankin
 from msearch_client.cli import missing, options
 from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
+from msearch_client.cli.weights import parse_weights
 
 
 def query(
@@ -134,18 +135,6 @@ def with_commands(ranking: Ranking, measured: ProfileOptions) -> dict[str, Any]:
     for candidate, shown in zip(ranking.unmeasured, document["unmeasured"], strict=True):
         shown["command"] = missing.command_for(candidate, measured)
     return document
-
-
-def parse_weights(text: str) -> dict[str, float]:
-    """Scores with weights from "nearest=2,adaptivity=1"; a score alone has weight 1."""
-    weights: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, weight = part.partition("=")
-        try:
-            weights[name.strip()] = float(weight) if equals else 1.0
-        except ValueError:
-            raise typer.BadParameter(f"--order-by must read NAME=WEIGHT,..., not {part!r}") from None
-    return weights
 
 
 def print_ranking(ranking: Ranking, *, explain: bool, measured: ProfileOptions) -> None:

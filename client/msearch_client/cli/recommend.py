@@ -1,0 +1,121 @@
+"""`recommend`: which model to deploy, in which form, on which host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from msearch_client import Client, Constraint
+from msearch_client.cli import options
+from msearch_client.cli.output import print_json, progress
+from msearch_client.cli.recommended import command_for, print_recommendation
+from msearch_client.cli.weights import parse_weights
+
+
+def recommend(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="Unlabelled sample: Parquet, CSV, JSON lines, Arrow, npz, image folder."
+        ),
+    ] = None,
+    signature: Annotated[
+        Path | None, typer.Option("--signature", metavar="FILE", help="Signature file made by `msearch-cli sketch`.")
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require",
+            metavar="LIMIT",
+            help='A limit on what was measured, on accuracy, or on replicas and usd_per_hour: "p99_ms<=20", '
+            '"accuracy>=0.8"; repeat.',
+        ),
+    ] = None,
+    load: Annotated[
+        str | None, typer.Option("--load", metavar="LOAD", help="The load that limits are about, as in server:100.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", metavar="PER_S", help="Inferences a second to take: says how many replicas it takes."),
+    ] = None,
+    headroom: Annotated[
+        float, typer.Option("--headroom", metavar="SHARE", help="Share of each replica's capacity to keep free.")
+    ] = 0.2,
+    host_class: options.HostClass = "",
+    prefer: Annotated[
+        str,
+        typer.Option(
+            "--prefer",
+            metavar="NAME",
+            help="What decides among what fits: accuracy, usd_per_hour, replicas, p99_ms, cost_per_1k, energy_j, "
+            "peak_memory_bytes or place (in the ranking).",
+        ),
+    ] = "",
+    cautious: Annotated[
+        bool, typer.Option("--cautious", help="Hold limits against the worse end of each interval.")
+    ] = False,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Compute costs from this price table.")
+    ] = None,
+    candidates: Annotated[
+        int, typer.Option("--candidates", metavar="N", min=1, max=1000, help="Look at so many models of the ranking.")
+    ] = 20,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Recommend at most so many.")] = 3,
+    task: options.Task = None,
+    modality: options.OfModality = None,
+    has_class: options.Class = None,
+    tag: options.Tag = None,
+    licence: options.Licence = None,
+    text: options.Text = "",
+    format: options.Format = None,
+    order_by: Annotated[
+        str, typer.Option("--order-by", metavar="NAME=WEIGHT,...", help="How to rank; default: the service's own way.")
+    ] = "",
+    as_modality: options.AsModality = None,
+    column: options.Column = None,
+    ignore: options.Ignore = None,
+    limit_rows: options.LimitRows = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Recommend which model to deploy, in which form, on which host, from what was measured.
+
+    Ranks the models for the data, looks at the profiles of the best, and prints the best configurations that meet every
+    limit, the limits that bind, and where nothing fits, what comes nearest and what to relax.
+    """
+    if (data is None) == (signature is None):
+        raise typer.BadParameter("give either --data or --signature")
+    wanted = options.make_filter(
+        tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
+    )
+    with Client(server) as client, progress("sketching", unit="rows") as show_progress:
+        found = client.recommend(
+            data if signature is None else options.read_signature(signature),
+            require=[options.usage(Constraint.parse, text) for text in require or ()],
+            load=None if load is None else options.read_load(load),
+            host_class=host_class,
+            rate=rate,
+            headroom=headroom,
+            cautious=cautious,
+            prefer=prefer,
+            prices=prices,
+            candidates=candidates,
+            top=top,
+            filter=wanted,
+            order_by=parse_weights(order_by),
+            modality=as_modality,
+            column=column,
+            ignore=ignore or (),
+            limit_rows=limit_rows,
+            progress=show_progress,
+        )
+    if json:
+        document = found.to_dict()
+        for one, shown in zip(found.untold, document["untold"], strict=True):
+            shown["command"] = command_for(one, found, host_class)
+        print_json(document)
+    else:
+        print_recommendation(found, host_class)

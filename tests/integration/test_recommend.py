@@ -1,0 +1,200 @@
+"""Recommendations end to end: a real service over a socket, registered ONNX models, stored profiles; SDK and CLI."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from msearch_client import Client, LocalError
+from msearch_client.cli import app
+from search_service.domain.profiling import InvalidReason, Load, Measurement, Precision, Scenario, Variant
+from search_service.storage import MemoryDatabase
+from tests.profiling_objects import a_profile, put_profiles
+from tests.service_in_process import service_in_process
+from tests.small_zoo import write_zoo
+
+HOST, ARM = "xeon-8481c-2cpu-24gib-abcdef", "neoverse-4cpu-8gib-012345"
+SERVER, PEAK = Load(scenario=Scenario.SERVER, rate_per_s=100), Load(scenario=Scenario.FIND_PEAK, p99_limit_ms=20)
+INT8 = Precision.INT8_STATIC
+TABLE = "[prices 2026-11-01 0badcafe]"
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("zoo")
+    write_zoo(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Near is slow, mid fast in int8 and on the cheap host, far was measured in single_stream only."""
+    database = MemoryDatabase()
+    with service_in_process(tmp_path_factory.mktemp("service"), database) as running:
+        address = running.service.address
+        registered = CliRunner().invoke(
+            app, ["register", "--manifest", str(zoo / "zoo.yaml")], env={"MSEARCH_SERVER": address}
+        )
+        assert registered.exit_code == 0, registered.stderr
+        with Client(address) as client:
+            near, mid, far = (client.get_model(name).id for name in ("near", "mid", "far"))
+        put_profiles(
+            database,
+            profile("near", near, p99_ms=31.0, throughput_per_s=100.0),
+            profile("near peak", near, PEAK, p99_ms=19.5, throughput_per_s=110.0, peak_rate_per_s=110.0),
+            profile("mid", mid, p99_ms=12.0, throughput_per_s=100.0, cost_per_1k=0.001),
+            profile("mid int8", mid, precision=INT8, p99_ms=6.0, throughput_per_s=100.0, accuracy_loss=0.02),
+            profile("mid peak", mid, PEAK, p99_ms=19.0, throughput_per_s=400.0, peak_rate_per_s=400.0),
+            profile("mid arm", mid, host=ARM, p99_ms=18.0, throughput_per_s=100.0),
+            profile("broken", far, reasons=(InvalidReason("disturbed", "so"),), p99_ms=1.0, throughput_per_s=100.0),
+            profile("rejected", far, offered=False, p99_ms=1.0, throughput_per_s=100.0),
+        )  # fmt: skip
+        yield address
+
+
+def profile(
+    id: str, model: str, load: Load = SERVER, host: str = HOST, precision: Precision = Precision.FP32, **fields: Any
+) -> Any:
+    others = {name: fields.pop(name) for name in ("reasons", "offered") if name in fields}
+    return a_profile(
+        id, job_id="", model_id=model, variant=Variant(backend="onnxruntime", precision=precision), load=load,
+        load_text="find_peak:20" if load is PEAK else "server:100", host_class=host,
+        measurements=tuple(
+            Measurement(name=name, value=value, unit="", source="requests", detail=f"x {TABLE}")
+            for name, value in fields.items()
+        ),
+        **others,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[Client]:
+    with Client(address) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run(address: str) -> Run:
+    def call(*words: Any, code: int = 0) -> Result:
+        variables = {"MSEARCH_SERVER": address, "COLUMNS": "200", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
+        result = CliRunner().invoke(app, ["recommend", *map(str, words)], env=variables)
+        assert result.exit_code == code, f"{result.stdout}\n{result.stderr}"
+        return result
+
+    return call
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Path:
+    path = tmp_path / "prices.toml"
+    path.write_text('date = "2026-11-26"\n[host_classes]\nxeon = { usd_per_hour = 0.5 }\n', encoding="utf-8")
+    return path
+
+
+def test_the_sdk_answers_which_model_in_which_form_on_which_host(client: Client, zoo: Path, prices: Path) -> None:
+    found = client.recommend(
+        zoo / "target.parquet", require=["p99_ms<=20ms", "accuracy>=85%"], load="server:100", rate=1000, prices=prices
+    )
+    best = found.best
+    assert (best.model.name, str(best.variant), best.host_class) == ("mid", "onnxruntime fp32", HOST)
+    assert (best.capacity_per_s, best.capacity_load, best.capacity_at_peak) == (400.0, "find_peak:20", True)
+    # 1000 / (400 x 0.8) = 3.1
+    assert (best.replicas, best.usd_per_hour) == (4, 2.0)
+    assert best.profile.id == "mid"
+    assert (best.accuracy.value, best.accuracy.origin) == (0.9, "claimed")
+    assert found.prefer == "place"
+    assert any("claimed" in notice for notice in found.notices)
+    assert any("neoverse" in notice and "[host_classes]" in notice for notice in found.notices)
+    assert found.to_pandas()["model"].tolist()[0] == "mid@1"
+
+
+def test_an_int8_variant_is_charged_its_loss(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", require="p99_ms<=8", load="server:100")
+    assert found.best.accuracy.value == pytest.approx(0.88)
+
+
+def test_the_limit_that_binds_is_named_with_the_answer_behind_it(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100")
+    (change,) = found.binding
+    assert (str(change.limit), str(change.relaxed), change.answer.model.name) == ("p99_ms<=20", "p99_ms<=31", "near")
+
+
+def test_models_that_cannot_be_judged_stand_apart(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100")
+    assert [(one.model.name, one.missing) for one in found.untold] == [("far", ())]
+
+
+def test_stored_costs_of_one_table_are_used(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100", rate=100)
+    assert found.best.usd_per_hour == pytest.approx(0.001 * 3.6 * 100)
+
+
+def test_a_host_class_narrows_the_choice(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100", host_class="neoverse")
+    assert [one.host_class for one in found] == [ARM]
+
+
+def test_the_command_prints_the_answer_what_vouches_for_it_and_what_binds(run: Run, zoo: Path, prices: Path) -> None:
+    out = run(
+        "--data", zoo / "target.parquet", "--require", "p99_ms<=20", "--require", "accuracy>=0.8", "--load",
+        "server:100", "--rate", "1000", "--prices", prices,
+    ).stdout  # fmt: skip
+    assert "3 of 4 configurations of 3 models meet p99_ms<=20, accuracy>=0.8 under server:100" in out
+    assert "mid@1 as onnxruntime fp32 on xeon-8481c-2cpu-24gib-abcdef" in out
+    assert "0.900 claimed" in out
+    assert "4 = 1,000/s / (400/s x 0.8), rounded up; 20 % of each stays free" in out
+    assert "2.00 USD an hour" in out
+    assert "binding: p99_ms<=20. With p99_ms<=31 the answer would be near@1" in out
+    assert "msearch-cli profile far@1 --load server:100 --load find_peak:20" in out
+
+
+def test_where_nothing_fits_the_command_says_what_comes_nearest(run: Run, zoo: Path) -> None:
+    words = ("--data", zoo / "target.parquet", "--require", "p99_ms<=5", "--require", "accuracy>=0.95")
+    out = run(*words, "--load", "server:100").stdout
+    assert "0 of 4 configurations" in out
+    assert "nothing fits. Nearest is mid@1 as onnxruntime int8_static" in out
+    assert "p99_ms<=6 instead of p99_ms<=5 (20 % off)" in out
+    assert "accuracy>=0.88 instead of accuracy>=0.95 (7.37 % off)" in out
+
+
+def test_json_is_one_document_with_the_commands_that_would_tell(run: Run, zoo: Path) -> None:
+    words = ("--data", zoo / "target.parquet", "--require", "p99_ms<=20", "--load", "server:100", "--json")
+    printed = run(*words).stdout
+    document = json.loads(printed[printed.index("{\n") :])  # the service of this process logs before it
+    assert document["configurations"][0]["model"]["name"] == "mid"
+    assert document["configurations"][0]["figures"]["accuracy"]["origin"] == "claimed"
+    assert document["untold"][0]["command"] == "msearch-cli profile far@1 --load server:100"
+    assert "signature" not in document
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--require", "p9_ms<=20"], 1, "did you mean"),
+        (["--require", "p99_ms=20"], 2, "is neither <= nor >="),
+        (["--load", "sever:100"], 2, "there is no scenario 'sever'"),
+        (["--rate", "0"], 1, "the rate must be above 0"),
+        (["--headroom", "1"], 1, "the headroom is a share in [0, 1)"),
+        (["--prefer", "speed"], 1, "choose one of accuracy"),
+        (["--prices", "missing.toml"], 1, "cannot read the price table"),
+        (["--order-by", "nearest=x"], 2, "NAME=WEIGHT"),
+    ],
+)
+def test_wrong_questions_are_refused_by_name(run: Run, zoo: Path, words: list[str], code: int, told: str) -> None:
+    result = run("--data", zoo / "target.parquet", *words, code=code)
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_nothing_is_asked_of_the_service_before_the_question_is_sound(zoo: Path) -> None:
+    with (
+        Client("127.0.0.1:9", retries=0) as nobody,
+        pytest.raises(LocalError, match="not a quantity that can be limited"),
+    ):
+        nobody.recommend(zoo / "target.parquet", require="p99ms<=20")
