@@ -177,23 +177,21 @@ def _reference_outputs(
 
 
 def _costs(files: Files) -> tuple[Measurement, ...]:
-    """Size, parameters and FLOPs of the artifact, as far as they can be counted."""
+    """Size, parameters, operators, activations and FLOPs of the artifact, as far as they can be counted."""
     if files.artifact is None:
         return ()
     found = [Measurement(name="artifact_bytes", value=files.artifact.stat().st_size, unit="bytes", source="artifact")]
     if files.format == "onnx":
         counts = count(files.artifact)
         found.append(Measurement(name="parameters", value=counts.parameters, unit="", source="graph"))
-        flops = counts.flops
-        found.append(
-            Measurement(
-                name="flops",
-                value=flops or 0,
-                unit="FLOP",
-                source="none" if flops is None else "graph",
-                detail=counts.flops_detail,
-            )
-        )
+        nodes = sum(counts.operators.values()) - counts.operators.get("Constant", 0)
+        found.append(Measurement(name="operators", value=nodes, unit="", source="graph"))
+        for name, value, unit in (
+            ("activation_bytes", counts.activation_bytes, "bytes"),
+            ("flops", counts.flops, "FLOP"),
+        ):
+            source = "none" if value is None else "graph"
+            found.append(Measurement(name=name, value=value or 0, unit=unit, source=source, detail=counts.flops_detail))
     return tuple(found)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
+import onnx.helper
 import onnx.inliner
 import onnx.shape_inference
 from onnx import ModelProto, NodeProto, TensorProto
@@ -21,16 +23,22 @@ _WEIGHT_TYPES = frozenset(
 )  # fmt: skip
 
 
+_VIEWS = frozenset(
+    {"Constant", "Dropout", "Flatten", "Identity", "Reshape", "Shape", "Squeeze", "Unsqueeze"}
+)  # fmt: skip
+
+
 def count(model: ModelProto, size_bytes: int) -> Counts:
     """See `onnx_files.count`."""
     operators = Counter(_name(node) for graph in _reading.graphs(model) for node in graph.node)
-    flops, detail = _flops(model)
+    flops, activation_bytes, detail = _of_a_sample(model)
     return Counts(
         parameters=sum(
             math.prod(tensor.dims) for tensor in _reading.tensors(model) if tensor.data_type in _WEIGHT_TYPES
         ),
         flops=flops,
         flops_detail=detail,
+        activation_bytes=activation_bytes,
         operators=dict(sorted(operators.items())),
         size_bytes=size_bytes,
     )
@@ -50,17 +58,30 @@ def infer_shapes(model: ModelProto) -> ModelProto:
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
 
 
-def _flops(model: ModelProto) -> tuple[int | None, str]:
+def _of_a_sample(model: ModelProto) -> tuple[int | None, int | None, str]:
+    """FLOPs and bytes of activations of one sample, None where they cannot be said; and what to know of the FLOPs."""
     batch = _fixed_batch(model)
     try:
         inferred = infer_shapes(fix_batch(model, batch))
     except (JobError, ValueError, RuntimeError, onnx.shape_inference.InferenceError) as error:
-        return None, f"shapes cannot be inferred: {' '.join(str(error).split())[:300]}"
+        return None, None, f"shapes cannot be inferred: {' '.join(str(error).split())[:300]}"
     shapes: Shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
+    item_bytes: dict[str, int] = {}
     for value in (*inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output):
-        dims = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape"):
-            shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
+        kind = value.type.tensor_type
+        if kind.HasField("shape"):
+            shapes[value.name] = tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
+            item_bytes[value.name] = _item_bytes(kind.elem_type)
+    flops, detail = _flops(inferred, shapes)
+    written = _written_bytes(inferred, shapes, item_bytes)
+    return (
+        None if flops is None else round(flops / batch),
+        None if written is None else round(written / batch),
+        detail,
+    )
+
+
+def _flops(inferred: ModelProto, shapes: Shapes) -> tuple[int | None, str]:
     total = 0
     for node in inferred.graph.node:
         if node.op_type in CONTROL_FLOW:
@@ -71,7 +92,28 @@ def _flops(model: ModelProto) -> tuple[int | None, str]:
             total += flops_of(node, shapes)
         except UnknownShape as error:
             return None, f"the shape of {error.name!r}, which {_name(node)} takes or gives, cannot be inferred"
-    return round(total / batch), "from shapes at batch 1; a multiply-add is two operations"
+    return total, "from shapes at batch 1; a multiply-add is two operations"
+
+
+def _written_bytes(inferred: ModelProto, shapes: Shapes, item_bytes: Mapping[str, int]) -> int | None:
+    """Bytes of all tensors that nodes write; None if the shape of one is not known. Views write nothing."""
+    total = 0
+    for node in inferred.graph.node:
+        if node.op_type in _VIEWS:
+            continue
+        for name in filter(None, node.output):
+            extents = [extent for extent in shapes.get(name, (None,)) if extent is not None]
+            if len(extents) != len(shapes.get(name, (None,))):
+                return None
+            total += math.prod(extents) * item_bytes.get(name, 4)
+    return total
+
+
+def _item_bytes(element_type: int) -> int:
+    try:
+        return int(onnx.helper.tensor_dtype_to_np_dtype(element_type).itemsize)
+    except (KeyError, TypeError, ValueError):
+        return 4
 
 
 def _fixed_batch(model: ModelProto) -> int:

@@ -70,6 +70,8 @@ QUANTITIES: dict[str, MeasuredQuantity] = {
         _less("artifact_bytes", "bytes", "size of the artifact"),
         _less("compiled_bytes", "bytes", "size of the compiled model"),
         _less("parameters", "", "number of parameters"),
+        _less("operators", "", "number of operators in the graph"),
+        _less("activation_bytes", "bytes", "bytes that the operators write for one sample"),
         _less("flops", "FLOP", "floating-point operations for one sample"),
         _less("batch_slope_ms", "ms", "latency that one more sample in a batch adds"),
         _less("batch_intercept_ms", "ms", "latency of a batch beyond that of its samples"),

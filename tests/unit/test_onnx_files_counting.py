@@ -41,6 +41,7 @@ def test_the_mlp(tmp_path: Path) -> None:
     assert counts.parameters == 16 * 64 + 64 + 64 * 10 + 10
     assert counts.flops == 2 * 16 * 64 + 64 + 64 + 2 * 64 * 10 + 10
     assert counts.operators == {"Gemm": 2, "Relu": 1}
+    assert counts.activation_bytes == 4 * (64 + 64 + 10)
     assert counts.size_bytes == len(mlp_onnx())
     assert "batch 1" in counts.flops_detail
 
@@ -48,7 +49,10 @@ def test_the_mlp(tmp_path: Path) -> None:
 def test_the_cnn(tmp_path: Path) -> None:
     first = 16 * 32 * 32 * (2 * 3 * 9 + 1) + 16 * 32 * 32
     second = 32 * 16 * 16 * (2 * 16 * 9 + 1) + 32 * 16 * 16
-    assert counted(tmp_path, cnn_onnx()).flops == first + second + 32 * 16 * 16 + 10 * (2 * 32 + 1)
+    counts = counted(tmp_path, cnn_onnx())
+    assert counts.flops == first + second + 32 * 16 * 16 + 10 * (2 * 32 + 1)
+    # Two convolutions with their activations, the pooled channels and the classes; flattening writes nothing.
+    assert counts.activation_bytes == 4 * (2 * 16 * 32 * 32 + 2 * 32 * 16 * 16 + 32 + 10)
 
 
 def test_the_encoder(tmp_path: Path) -> None:

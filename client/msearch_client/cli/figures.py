@@ -35,7 +35,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "energy and cost": ("energy_j", "energy_net_j", "power_w", "cost_per_1k", "co2_g_per_1k"),
     "cold start": ("cold_start_ms", "process_start_ms", "load_ms", "compile_ms", "first_inference_ms"),
     "model": (
-        "artifact_bytes", "compiled_bytes", "parameters", "flops", "batch_slope_ms", "batch_intercept_ms",
+        "artifact_bytes", "compiled_bytes", "parameters", "operators", "activation_bytes", "flops",
+        "batch_slope_ms", "batch_intercept_ms",
     ),
     "run": ("duration_s", "warm_up_s"),
     "quality": ("max_difference", "top1_agreement", "sqnr_db", "accuracy_loss", "speed_up"),
