@@ -47,3 +47,31 @@ class WrongOutput(RunError):
     """The model gives NaN, another shape than the card says, or no probabilities."""
 
     code = "wrong_output"
+
+
+class Crashed(RunError):
+    """The process that ran the model ended without a result."""
+
+    code = "crashed"
+
+
+class DeadlineExceeded(RunError):
+    """The model took too long."""
+
+    code = "deadline_exceeded"
+
+
+class OutOfMemory(RunError):
+    """The model took more memory than there is."""
+
+    code = "memory_limit"
+
+
+def error_of(code: str, message: str) -> RunError:
+    """The error of that code, as another process told it."""
+    pending: list[type[RunError]] = [RunError]
+    for kind in pending:
+        if kind.code == code:
+            return kind(message)
+        pending.extend(kind.__subclasses__())
+    return RunError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,3 +50,9 @@ def count_votes(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
     missing = np.isnan(probabilities).any(axis=1)
     votes: NDArray[np.int64] = np.where(missing, -1, np.nan_to_num(probabilities).argmax(axis=1))
     return votes
+
+
+def common_rows(several: Sequence[Outputs]) -> NDArray[np.bool_]:
+    """Which of the n rows all of them took. [n]"""
+    found: NDArray[np.bool_] = np.logical_and.reduce([outputs.kept for outputs in several])
+    return found

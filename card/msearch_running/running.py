@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from msearch_card import Card, OutputError
 from msearch_card.outputs import probabilities
+from msearch_running.columns import named_as_card
 from msearch_running.errors import WrongOutput, WrongRows
 from msearch_running.models import LoadedModel, fixed_batch, load_model
 from msearch_running.noise import NOISE_DRAWS
@@ -55,7 +56,7 @@ def run_model(
             f"{LARGEST_OUTPUT_BYTES >> 20} MiB that are allowed: take fewer rows"
         )
     model = load_model(card, artifact, threads=threads)
-    prepared = PreparedRows(card, rows, model.inputs)
+    prepared = PreparedRows(card, named_as_card(card, rows), model.inputs)
     draws = NOISE_DRAWS if with_noise and model.has_weights else ()
     passes = 1 + len(draws)
     found = _run_all(card, model, prepared, lambda share: on_progress(share / passes))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from msearch_accuracy.label_matching import UNKNOWN, match_labels
 from msearch_running.errors import WrongRows
 from msearch_running.outputs import Outputs
 from msearch_sketch import Validation, validation_statistics
@@ -14,10 +15,10 @@ from msearch_sketch import Validation, validation_statistics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
-    """`statistics` over the rows that the model took and whose label it knows.
+    """`statistics` on the labelled rows that the model took.
 
-    `class_prior`: share of each class among their labels, in the order of the outputs' classes. `notices`: rows that
-    were left out, and why.
+    `class_prior`: share of each class among their labels, in the order of the outputs' classes. `notices`: what does
+    not count, or counts as wrong, and why.
     """
 
     statistics: Validation
@@ -28,6 +29,8 @@ class Validated:
 def validate(outputs: Outputs, labels: Sequence[object]) -> Validated:
     """Accuracy, temperature, ATC threshold, confidence histogram and class prior; see `validation_statistics`.
 
+    Rows of classes that the model does not know count as wrong in the accuracy, and for nothing else.
+
     Args:
         outputs: of the model on n labelled rows.
         labels: n class names; None where a row has none.
@@ -37,26 +40,34 @@ def validate(outputs: Outputs, labels: Sequence[object]) -> Validated:
     """
     if len(labels) != len(outputs.probabilities):
         raise WrongRows(f"{len(outputs.probabilities)} rows of outputs need as many labels, not {len(labels)}")
-    places = {name: place for place, name in enumerate(outputs.classes)}
-    known = np.array([-1 if label is None else places.get(str(label), -1) for label in labels], np.int64)
-    if (known < 0).all():
-        found = ", ".join(sorted({str(label) for label in labels if label is not None})[:5]) or "none at all"
+    names = [None if label is None else str(label) for label in labels]
+    distinct = sorted({name for name in names if name is not None})
+    places = dict(zip(distinct, match_labels(distinct, outputs.classes).tolist(), strict=True))
+    known = np.array([UNKNOWN if name is None else places[name] for name in names], np.int64)
+    if (known == UNKNOWN).all():
         raise WrongRows(
-            f"no label is a class of the model: the labels are {found}, its classes "
+            f"no label is a class of the model: the labels are {', '.join(distinct[:5]) or 'missing'}, its classes "
             f"{', '.join(outputs.classes[:5])}; classes are matched by name"
         )
-    used = outputs.kept & (known >= 0)
+    labelled = np.array([name is not None for name in names]) & outputs.kept
+    used = labelled & (known != UNKNOWN)
     if not used.any():
-        raise WrongRows(f"the model took none of the labelled rows: {outputs.problem}")
+        raise WrongRows(f"the model took none of the rows that are labelled: {outputs.problem}")
     statistics = validation_statistics(outputs.probabilities[used], known[used])
+    count = int(np.count_nonzero(labelled))
+    right = int(np.count_nonzero(outputs.votes[used] == known[used]))
     counts = np.bincount(known[used], minlength=len(outputs.classes))
-    notices = []
-    if unknown := int(np.count_nonzero(known < 0)):
-        notices.append(f"{unknown:,} rows have no label, or one that is no class of the model, and do not count")
-    if outputs.skipped:
-        notices.append(f"{outputs.skipped:,} rows could not be read and do not count: {outputs.problem}")
     return Validated(
-        statistics=statistics,
+        statistics=replace(statistics, accuracy=right / count, count=count),
         class_prior=tuple((counts / counts.sum()).tolist()),
-        notices=tuple(notices),
+        notices=tuple(_notices(outputs, count - int(np.count_nonzero(used)), names.count(None))),
     )
+
+
+def _notices(outputs: Outputs, unknown: int, unlabelled: int) -> Iterator[str]:
+    if unknown:
+        yield f"rows of a class that the model does not know, which count as wrong: {unknown:,}"
+    if unlabelled:
+        yield f"rows without a label, which do not count: {unlabelled:,}"
+    if outputs.skipped:
+        yield f"rows that could not be read, which do not count: {outputs.skipped:,} ({outputs.problem})"

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from msearch_sketch.errors import SpaceError as SpaceError
     from msearch_sketch.featurisers import get_featuriser as get_featuriser
     from msearch_sketch.merging import merge as merge
+    from msearch_sketch.points import Points as Points
+    from msearch_sketch.points import project as project
     from msearch_sketch.signature import Signature as Signature
     from msearch_sketch.signature import Validation as Validation
     from msearch_sketch.sketching import SketchResult as SketchResult
@@ -33,6 +35,7 @@ _HOMES = {
     "Dataset": "datasets",
     "DatasetError": "errors",
     "FeatureSpace": "spaces",
+    "Points": "points",
     "Signature": "signature",
     "SignatureError": "errors",
     "SketchError": "errors",
@@ -43,6 +46,7 @@ _HOMES = {
     "get_featuriser": "featurisers",
     "merge": "merging",
     "open_dataset": "datasets",
+    "project": "points",
     "sketch": "sketching",
     "validation_statistics": "validation",
 }
