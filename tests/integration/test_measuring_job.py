@@ -140,8 +140,8 @@ def test_a_profile_holds_what_profiling_promises(bench: Bench) -> None:
     assert names(profile) >= {
         "mean_ms", "p50_ms", "max_ms", "service_p50_ms", "queue_p50_ms", "throughput_per_s", "cold_start_ms",
         "process_start_ms", "load_ms", "compile_ms", "first_inference_ms", "artifact_bytes", "parameters",
-        "operators", "activation_bytes", "flops", "max_difference", "top1_agreement", "accuracy_loss", "preprocess_ms", "postprocess_ms", "peak_memory_bytes",
-        "cpu_utilisation",
+        "operators", "activation_bytes", "flops", "max_difference", "top1_agreement", "accuracy_loss", "preprocess_ms",
+        "postprocess_ms", "peak_memory_bytes", "cpu_utilisation",
     }  # fmt: skip
     assert profile.versions["onnxruntime"]
     assert all(run.schedule_digest for run in profile.runs)
