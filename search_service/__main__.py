@@ -23,6 +23,7 @@ from search_service.api.service import Service, open_access
 from search_service.api.token_commands import token_commands
 from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
+from search_service.benchmarking.canonical_models import GeneratedModels
 from search_service.domain.errors import DomainError
 from search_service.domain.ports import Database
 from search_service.index import InvertedIndex
@@ -131,6 +132,7 @@ def build_service(settings: Settings, database: Database, handlers: Sequence[grp
         scores=find_scores(),
         cards=Cards(),
         inspect=lambda: SpooledInspection(incoming),
+        canonical_models=GeneratedModels(),
         handlers=handlers,
     )
 

@@ -18,6 +18,7 @@ from msearch.v1 import search_service_pb2 as spb
 from msearch.v1 import types_pb2
 from msearch.v1.access_service_pb2_grpc import AccessServiceStub
 from msearch.v1.agent_service_pb2_grpc import AgentServiceStub
+from msearch.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
 from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
@@ -25,6 +26,7 @@ from msearch_sketch.signature import Signature
 from search_service.api.service import Service
 from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
+from search_service.benchmarking.canonical_models import GeneratedModels
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score
 from search_service.index import InvertedIndex
@@ -44,6 +46,7 @@ class Running:
     profiling: ProfilingServiceStub
     agents: AgentServiceStub
     access: AccessServiceStub
+    benchmarks: BenchmarkServiceStub
     database: Database
     blobs: BlobStore
 
@@ -68,6 +71,7 @@ def service_in_process(
         scores=find_scores() if scores is None else scores,
         cards=Cards(),
         inspect=lambda: SpooledInspection(folder),
+        canonical_models=GeneratedModels(),
     )
     service.start()
     try:
@@ -80,6 +84,7 @@ def service_in_process(
                 profiling=ProfilingServiceStub(channel),
                 agents=AgentServiceStub(channel),
                 access=AccessServiceStub(channel),
+                benchmarks=BenchmarkServiceStub(channel),
                 database=database,
                 blobs=blobs,
             )

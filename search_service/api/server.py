@@ -14,6 +14,8 @@ from msearch.v1 import (
     access_service_pb2_grpc,
     agent_service_pb2,
     agent_service_pb2_grpc,
+    benchmark_service_pb2,
+    benchmark_service_pb2_grpc,
     profiling_service_pb2,
     profiling_service_pb2_grpc,
     registry_service_pb2,
@@ -24,6 +26,7 @@ from msearch.v1 import (
 from search_service.api.access import AccessServicer
 from search_service.api.agents import AgentServicer
 from search_service.api.authentication import Tokens
+from search_service.api.benchmarks import BenchmarkServicer
 from search_service.api.boundary import Boundary
 from search_service.api.gate import Gate
 from search_service.api.profiling import ProfilingServicer
@@ -32,6 +35,7 @@ from search_service.api.search import SearchServicer
 from search_service.api.tls import tls_credentials
 from search_service.api.waiting import WaitingRoom
 from search_service.settings import TlsFiles
+from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import Registry
 from search_service.usecases.search import Searcher
@@ -49,6 +53,7 @@ SERVICES = (
     profiling_service_pb2.DESCRIPTOR.services_by_name["ProfilingService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
     access_service_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name,
+    benchmark_service_pb2.DESCRIPTOR.services_by_name["BenchmarkService"].full_name,
 )
 
 
@@ -68,6 +73,7 @@ class Server:
         searcher: Searcher,
         profiling: Profiling,
         access: Access,
+        experimenting: Experimenting,
         *,
         tokens: Tokens,
         listen: str,
@@ -100,6 +106,9 @@ class Server:
         )
         agent_service_pb2_grpc.add_AgentServiceServicer_to_server(AgentServicer(profiling, self._agents), self._server)
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(access, tokens), self._server)
+        benchmark_service_pb2_grpc.add_BenchmarkServiceServicer_to_server(
+            BenchmarkServicer(experimenting), self._server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._server.add_generic_rpc_handlers(tuple(handlers))
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)

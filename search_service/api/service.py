@@ -21,6 +21,7 @@ from search_service.domain.errors import DomainError, InvalidArgument
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
+from search_service.usecases.experimenting import CanonicalModels, Experimenting
 from search_service.usecases.follower import Follower
 from search_service.usecases.leases import expire_leases
 from search_service.usecases.live_catalogue import LiveCatalogue
@@ -61,6 +62,7 @@ class Service:
         scores: Mapping[str, Score],
         cards: CardReader,
         inspect: NewInspection,
+        canonical_models: CanonicalModels,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         self._settings = settings
@@ -100,11 +102,15 @@ class Service:
             lease_duration=timedelta(seconds=settings.lease_s),
         )
         self._access = open_access(database)
+        self._experimenting = Experimenting(
+            profiling=self._profiling, registry=self._registry, canonical_models=canonical_models
+        )
         self._server = Server(
             self._registry,
             searcher,
             self._profiling,
             self._access,
+            self._experimenting,
             tokens=Tokens(partial(authenticate, self._access), self._any_token_exists, settings.require_tokens),
             listen=settings.listen,
             threads=settings.threads,

@@ -52,8 +52,11 @@ def format_load(load: Load) -> str:
     return ",".join(parts)
 
 
-def parse_load(text: str, path: str = "load") -> Load:
-    """The load of a text. Raises InvalidArgument, also for a load that cannot be and for a trace, which needs times."""
+def parse_load(text: str, path: str = "load", trace_s: tuple[float, ...] = ()) -> Load:
+    """The load of a text, with the arrival times of a trace, which are no part of it.
+
+    Raises InvalidArgument, also for a load that cannot be and for a trace without times.
+    """
     head, *rest = text.split(",")
     name, colon, number = head.partition(":")
     try:
@@ -77,6 +80,7 @@ def parse_load(text: str, path: str = "load") -> Load:
         streams=_whole(path, number) if scenario in _COUNTED else 1,
         arrival=arrival,
         parameters={key: value for key, value in settings.items() if key not in _OF_THE_FRONT},
+        trace_s=trace_s,
         batching=_read_batching(path, settings),
         p99_limit_ms=_number(path, number) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
     )

@@ -21,6 +21,7 @@ from search_service.domain.catalog import (
     Page,
     StoredSignature,
 )
+from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
 
@@ -276,6 +277,40 @@ class ProfileStore(Protocol):
         """
 
 
+class ExperimentStore(Protocol):
+    """Experiments and their cells. The digest is unique. Who changes one locks it first, before any job."""
+
+    def add(self, experiment: Experiment, cells: Sequence[Cell]) -> None:
+        """Adds both; the cells' positions count from 0. Raises AlreadyExists (NAME_TAKEN) for a known digest."""
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Raises NotFound (EXPERIMENT_NOT_FOUND)."""
+
+    def find(self, digest: str) -> Experiment:
+        """The experiment of that digest. Raises NotFound (EXPERIMENT_NOT_FOUND)."""
+
+    def lock(self, experiment_id: str) -> Experiment:
+        """The experiment as it is, kept with its cells from every other change until this unit of work ends.
+
+        Raises NotFound.
+        """
+
+    def replace(self, experiment: Experiment, cells: Sequence[Cell] = ()) -> None:
+        """Overwrites the experiment of that id, which this unit of work has locked, and the cells of these positions.
+
+        Its digest stays.
+        """
+
+    def cells(self, experiment_id: str) -> Sequence[Cell]:
+        """All its cells by position; empty if there is no such experiment."""
+
+    def page(self, after: tuple[str, ...] | None, size: int) -> Page[Experiment]:
+        """The `size` experiments after the position `after`, newest first."""
+
+    def searching(self) -> Sequence[str]:
+        """Ids of the experiments that are searching, oldest first."""
+
+
 class TokenStore(Protocol):
     """Bearer tokens. Name and secret digest are unique."""
 
@@ -322,6 +357,8 @@ class UnitOfWork(Protocol):
     def profiles(self) -> ProfileStore: ...
     @property
     def tokens(self) -> TokenStore: ...
+    @property
+    def experiments(self) -> ExperimentStore: ...
 
     def hold_blob(self, digest: str) -> None:
         """Waits until no other unit of work, in any replica, holds that blob, and holds it until this one ends.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from search_service.storage.memory_experiments import MemoryExperiments
 from search_service.storage.memory_jobs import MemoryJobs
 from search_service.storage.memory_profiling import MemoryAgents, MemoryProfiles, MemoryTokens
 from search_service.storage.memory_session import MemorySession, Shared
@@ -43,6 +44,7 @@ class MemoryUnitOfWork:
         self.agents = MemoryAgents(session)
         self.profiles = MemoryProfiles(session)
         self.tokens = MemoryTokens(session)
+        self.experiments = MemoryExperiments(session)
 
     def __enter__(self) -> MemoryUnitOfWork:
         return self

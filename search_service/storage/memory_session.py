@@ -13,6 +13,7 @@ from typing import Any
 
 from search_service.domain.access import Token
 from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
+from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job
 from search_service.domain.ports import Change, RequestRecord
 from search_service.domain.profiling import Agent, Profile
@@ -37,6 +38,8 @@ class Tables:
     profile_numbers: dict[str, int] = field(default_factory=dict)
     current_profiles: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
+    experiments: dict[str, Experiment] = field(default_factory=dict)
+    cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
     last_fencing_token: int = 0
     last_profile_number: int = 0
 

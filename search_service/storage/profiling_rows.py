@@ -61,16 +61,16 @@ def job_values(job: Job) -> Values:
         "expires_at": job.expires_at,
         "ended_at": job.ended_at,
         "revision": job.revision,
-        "progress": _written(job.progress),
-        "failure": _written(job.failure),
-        "profile_ids": _written(job.profile_ids),
-        "attempt_failures": _written(job.attempt_failures),
+        "progress": written(job.progress),
+        "failure": written(job.failure),
+        "profile_ids": written(job.profile_ids),
+        "attempt_failures": written(job.attempt_failures),
     }
 
 
 def spec_json(spec: JobSpec) -> str:
     """The text of a spec."""
-    return _written(spec)
+    return written(spec)
 
 
 def job_of(row: Row) -> Job:
@@ -114,8 +114,8 @@ def agent_values(agent: Agent) -> Values:
         "version": agent.version,
         "created_at": agent.created_at,
         "last_seen_at": agent.last_seen_at,
-        "labels": _written(agent.labels),
-        "backends": _written(agent.backends),
+        "labels": written(agent.labels),
+        "backends": written(agent.backends),
         "host": agent.host_json,
     }
 
@@ -163,15 +163,15 @@ def detail_values(profile: Profile, number: int) -> Values:
     return {
         "profile_number": number,
         "model_name": profile.model_name,
-        "variant": _written(profile.variant),
-        "load": _written(profile.load),
-        "reasons": _written(profile.reasons),
+        "variant": written(profile.variant),
+        "load": written(profile.load),
+        "reasons": written(profile.reasons),
         "offer_reason": profile.offer_reason,
         "verified_on": profile.verified_on,
-        "versions": _written(profile.versions),
-        "measurements": _written(profile.measurements),
+        "versions": written(profile.versions),
+        "measurements": written(profile.measurements),
         "host": profile.host_json,
-        "runs": _written(profile.runs),
+        "runs": written(profile.runs),
         "histogram": profile.histogram,
     }
 
@@ -184,8 +184,8 @@ def profile_of(row: Row, runs: str = "[]", histogram: str = "") -> Profile:
         attempt=row.attempt,
         model_id=row.model_id or "",
         model_name=row.model_name,
-        variant=_variant(json.loads(row.variant)),
-        load=_load(json.loads(row.load)),
+        variant=variant_of(json.loads(row.variant)),
+        load=load_of(json.loads(row.load)),
         load_text=row.load_text,
         host_class=row.host_class,
         agent_id=row.agent_id,
@@ -228,7 +228,8 @@ def token_of(row: Row) -> Token:
     )
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """A dataclass, or what holds some, as compact JSON without what has its default."""
     return as_json(_plain(value))
 
 
@@ -252,18 +253,20 @@ def _spec(read: Fields) -> JobSpec:
     return JobSpec(
         **{
             **read,
-            "variants": tuple(_variant(one) for one in read["variants"]),
-            "loads": tuple(_load(one) for one in read["loads"]),
+            "variants": tuple(variant_of(one) for one in read["variants"]),
+            "loads": tuple(load_of(one) for one in read["loads"]),
             "limits": RunLimits(**read.get("limits", {})),
         }
     )
 
 
-def _variant(read: Fields) -> Variant:
+def variant_of(read: Fields) -> Variant:
+    """The variant that was written so."""
     return Variant(**{**read, "precision": Precision(read.get("precision", Precision.FP32))})
 
 
-def _load(read: Fields) -> Load:
+def load_of(read: Fields) -> Load:
+    """The load that was written so."""
     batching = read.get("batching")
     return Load(
         **{

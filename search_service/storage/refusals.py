@@ -58,6 +58,16 @@ def space_taken(digest: str) -> AlreadyExists:
     )
 
 
+def experiment_not_found(reference: str) -> NotFound:
+    """No experiment has that id or digest."""
+    return NotFound(f"there is no experiment {reference!r}", Reason.EXPERIMENT_NOT_FOUND)
+
+
+def experiment_known(digest: str) -> AlreadyExists:
+    """An experiment has that digest."""
+    return AlreadyExists(f"the experiment of digest {digest!r} exists already", Reason.NAME_TAKEN)
+
+
 def request_id_used(request_id: str) -> AlreadyExists:
     """The request id is in the log."""
     return AlreadyExists(

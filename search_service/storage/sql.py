@@ -12,6 +12,7 @@ from search_service.storage.schema import check_migrated
 from search_service.storage.session import Session
 from search_service.storage.sql_agents import SqlAgents
 from search_service.storage.sql_datasets import SqlDatasets
+from search_service.storage.sql_experiments import SqlExperiments
 from search_service.storage.sql_jobs import SqlJobs
 from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
@@ -49,6 +50,7 @@ class SqlUnitOfWork:
         self.agents = SqlAgents(session)
         self.profiles = SqlProfiles(session)
         self.tokens = SqlTokens(session)
+        self.experiments = SqlExperiments(session)
 
     def __enter__(self) -> SqlUnitOfWork:
         return self

@@ -26,6 +26,8 @@ from msearch.v1 import access_service_pb2 as apb
 from msearch.v1 import access_service_pb2_grpc as access_grpc
 from msearch.v1 import agent_service_pb2 as gpb
 from msearch.v1 import agent_service_pb2_grpc as agent_grpc
+from msearch.v1 import benchmark_service_pb2 as bpb
+from msearch.v1 import benchmark_service_pb2_grpc as benchmark_grpc
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as jpb
 from msearch.v1 import profiling_service_pb2_grpc as profiling_grpc
@@ -52,6 +54,7 @@ STUBS = {
     "RegistryService": (rpb, registry_grpc.RegistryServiceStub),
     "SearchService": (spb, search_grpc.SearchServiceStub),
     "ProfilingService": (jpb, profiling_grpc.ProfilingServiceStub),
+    "BenchmarkService": (bpb, benchmark_grpc.BenchmarkServiceStub),
     "AgentService": (gpb, agent_grpc.AgentServiceStub),
     "AccessService": (apb, access_grpc.AccessServiceStub),
 }

@@ -82,6 +82,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED: the call carries no token, or one that is unknown, revoked or past its end."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 29
     """PERMISSION_DENIED: the token's role does not allow this call."""
+    ERROR_REASON_INVALID_BENCHMARK: _ErrorReason.ValueType  # 30
+    """INVALID_ARGUMENT: the benchmark file does not follow its schema, or asks for what cannot be made."""
+    ERROR_REASON_CONFIRMATION_REQUIRED: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION: the benchmark asks for many profiles; the message says how many, `confirm` accepts them."""
+    ERROR_REASON_EXPERIMENT_NOT_FOUND: _ErrorReason.ValueType  # 32
+    """NOT_FOUND: no experiment of that id or digest."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. A failed call carries a `google.rpc.ErrorInfo` detail whose `domain` is
@@ -149,4 +155,10 @@ ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 28
 """UNAUTHENTICATED: the call carries no token, or one that is unknown, revoked or past its end."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 29
 """PERMISSION_DENIED: the token's role does not allow this call."""
+ERROR_REASON_INVALID_BENCHMARK: ErrorReason.ValueType  # 30
+"""INVALID_ARGUMENT: the benchmark file does not follow its schema, or asks for what cannot be made."""
+ERROR_REASON_CONFIRMATION_REQUIRED: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION: the benchmark asks for many profiles; the message says how many, `confirm` accepts them."""
+ERROR_REASON_EXPERIMENT_NOT_FOUND: ErrorReason.ValueType  # 32
+"""NOT_FOUND: no experiment of that id or digest."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -55,6 +55,9 @@ REASON_TO_PROTO: dict[Reason, error_reason_pb2.ErrorReason.ValueType] = {
     Reason.TOKEN_NOT_FOUND: error_reason_pb2.ERROR_REASON_TOKEN_NOT_FOUND,
     Reason.UNAUTHENTICATED: error_reason_pb2.ERROR_REASON_UNAUTHENTICATED,
     Reason.PERMISSION_DENIED: error_reason_pb2.ERROR_REASON_PERMISSION_DENIED,
+    Reason.INVALID_BENCHMARK: error_reason_pb2.ERROR_REASON_INVALID_BENCHMARK,
+    Reason.CONFIRMATION_REQUIRED: error_reason_pb2.ERROR_REASON_CONFIRMATION_REQUIRED,
+    Reason.EXPERIMENT_NOT_FOUND: error_reason_pb2.ERROR_REASON_EXPERIMENT_NOT_FOUND,
 }
 
 PRECISION_TO_PROTO: dict[Precision, profiles_pb2.Precision.ValueType] = {

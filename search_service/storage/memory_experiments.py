@@ -1,0 +1,62 @@
+"""The experiments of the memory database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from search_service.domain.catalog import Page
+from search_service.domain.experiments import Cell, Experiment
+from search_service.storage import refusals
+from search_service.storage.memory_session import MemorySession, Tables
+from search_service.storage.memory_stores import Position, newest
+
+
+class MemoryExperiments:
+    """The experiments as one session sees them."""
+
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+
+    def add(self, experiment: Experiment, cells: Sequence[Cell]) -> None:
+        tables = self._session.write()
+        if any(known.digest == experiment.digest for known in tables.experiments.values()):
+            raise refusals.experiment_known(experiment.digest)
+        tables.experiments[experiment.id] = experiment
+        tables.cells[experiment.id] = tuple(cells)
+
+    def get(self, experiment_id: str) -> Experiment:
+        return _found(self._session.read(), experiment_id)
+
+    def find(self, digest: str) -> Experiment:
+        for experiment in self._session.read().experiments.values():
+            if experiment.digest == digest:
+                return experiment
+        raise refusals.experiment_not_found(digest)
+
+    def lock(self, experiment_id: str) -> Experiment:
+        return _found(self._session.write(), experiment_id)
+
+    def replace(self, experiment: Experiment, cells: Sequence[Cell] = ()) -> None:
+        tables = self._session.write()
+        tables.experiments[experiment.id] = replace(experiment, digest=_found(tables, experiment.id).digest)
+        changed = {cell.position: cell for cell in cells}
+        tables.cells[experiment.id] = tuple(changed.get(cell.position, cell) for cell in tables.cells[experiment.id])
+
+    def cells(self, experiment_id: str) -> Sequence[Cell]:
+        return self._session.read().cells.get(experiment_id, ())
+
+    def page(self, after: Position | None, size: int) -> Page[Experiment]:
+        tables = self._session.read()
+        numbers = {experiment_id: number for number, experiment_id in enumerate(tables.experiments, 1)}
+        return newest(list(tables.experiments.values()), lambda item: numbers[item.id], after, size)
+
+    def searching(self) -> Sequence[str]:
+        return [item.id for item in self._session.read().experiments.values() if item.searching]
+
+
+def _found(tables: Tables, experiment_id: str) -> Experiment:
+    experiment = tables.experiments.get(experiment_id)
+    if experiment is None:
+        raise refusals.experiment_not_found(experiment_id)
+    return experiment
