@@ -6,29 +6,32 @@ import dataclasses
 import os
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
-from msearch_client import _recommendations as records
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality
+from msearch_client._chosen import Chosen
 from msearch_client._constraints import Constraint, Relation
 from msearch_client._errors import LocalError
+from msearch_client._latency_evidence import predict_missing
 from msearch_client._loads import Load, Scenario, as_load
 from msearch_client._prices import PriceTable
 from msearch_client._profile_calls import ProfileCalls
 from msearch_client._profiles import Offer, Profile
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
-from msearch_client._rankings import Candidate, Ranking
+from msearch_client._rankings import Candidate
 from msearch_client._recommendations import Recommendation
 from msearch_client._searching import OrderBy, SearchCalls
-from msearch_client._variants import Variant
 from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Origin, Wish, recommend
 from msearch_deployment import Candidate as Deployable
-from msearch_deployment import Configuration as Chosen
-from msearch_deployment import Recommendation as Choice
+from msearch_deployment.limits import RESPONSE_LATENCIES
 from msearch_deployment.prices import Priced, as_stored, find_identity, reprice
 
 MOST_PROFILES = 1000
+MOST_EVIDENCE = 5000
+"""Profiles that predictions are learned from: the newest."""
+MOST_REASONS = 3
 CLAIM = "source_accuracy"
 _BY_ACCURACY, _BY_PLACE = "accuracy", "place"
 _OPEN = (Scenario.SERVER, Scenario.FIND_PEAK)
@@ -49,6 +52,7 @@ class RecommendCalls(SearchCalls, ProfileCalls):
         cautious: bool = False,
         prefer: str = "",
         prices: str | os.PathLike[str] | PriceTable | None = None,
+        predicted_latency: bool = False,
         candidates: int = 20,
         top: int = 3,
         filter: Filter | None = None,
@@ -74,6 +78,8 @@ class RecommendCalls(SearchCalls, ProfileCalls):
                 "p99_ms", "cost_per_1k", "energy_j", "peak_memory_bytes", or "place" in the ranking. Empty takes the
                 accuracy where it was predicted for the target, else the place: what owners claim does not compare.
             prices: a price table; None takes the costs that were stored, if all come from one table.
+            predicted_latency: where a model was not measured under the load in a form that others were, predict its
+                latency (docs/latency-prediction.md); such configurations are marked, and have no capacity.
             candidates: look at so many models of the ranking.
             top: recommend so many configurations at most.
             filter: which models may take part.
@@ -90,6 +96,8 @@ class RecommendCalls(SearchCalls, ProfileCalls):
         """
         limits = _read_limits(require)
         load_text = str(as_load(load)) if load else ""
+        if predicted_latency and not load_text:
+            raise LocalError("latencies are predicted under one load", hint='name it, as in "server:100"')
         wish = _make_wish(limits, load_text, host_class, rate, headroom, cautious=cautious, prefer=prefer)
         table = PriceTable(prices) if prices is not None and not isinstance(prices, PriceTable) else prices
         ranking = self.search(
@@ -98,15 +106,34 @@ class RecommendCalls(SearchCalls, ProfileCalls):
         )  # fmt: skip
         profiles = {candidate.model.id: self._deployable(candidate, host_class) for candidate in ranking}
         deployable = [_as_deployable(candidate, profiles[candidate.model.id]) for candidate in ranking]
+        foretold: tuple[str, ...] = ()
+        if predicted_latency:
+            deployable, foretold = self._with_predictions(deployable, profiles, wish)
         priced = _price(deployable, profiles, table)
         wish, notices = _settle(wish, priced.candidates)
         choice = recommend(priced.candidates, wish, price_of=priced.usd_per_hour.get, top=top)
-        return _Records(ranking, profiles).recommendation(choice, limits, (*notices, *priced.notices))
+        return Chosen(ranking, profiles).recommendation(choice, limits, (*notices, *foretold, *priced.notices))
 
     def _deployable(self, candidate: Candidate, host_class: str) -> tuple[Profile, ...]:
         """VALID profiles of offered variants of a model, newest first."""
         listed = self.list_profiles(model=candidate.model, host_class=host_class, page_size=MOST_PROFILES)
         return tuple(profile for profile in listed if profile.offer is Offer.OFFERED)
+
+    def _with_predictions(
+        self, candidates: Sequence[Deployable], profiles: Mapping[str, Sequence[Profile]], wish: Wish
+    ) -> tuple[list[Deployable], tuple[str, ...]]:
+        """The candidates with predictions, and what to know of them."""
+        evidence = islice(self.list_profiles(load=wish.load, page_size=MOST_PROFILES), MOST_EVIDENCE)
+        latencies = [limit.quantity for limit in wish.limits if limit.quantity in RESPONSE_LATENCIES]
+        found = predict_missing(
+            candidates, profiles, evidence, load=wish.load, quantities=latencies, host_class=wish.host_class
+        )
+        shown = found.reasons[:MOST_REASONS]
+        more = len(found.reasons) - len(shown)
+        return list(found.candidates), (
+            *shown,
+            *([f"{more} more reasons why latencies are not predicted"] if more else []),
+        )
 
 
 def _read_limits(require: str | Constraint | Sequence[str | Constraint]) -> tuple[Constraint, ...]:
@@ -196,73 +223,3 @@ def _settle(wish: Wish, candidates: Sequence[Deployable]) -> tuple[Wish, tuple[s
     if wish.prefer:
         return wish, tuple(notices)
     return dataclasses.replace(wish, prefer=_BY_ACCURACY if predicted else _BY_PLACE), tuple(notices)
-
-
-class _Records:
-    """Turns a choice into what callers get, with the models and profiles it is about."""
-
-    def __init__(self, ranking: Ranking, profiles: Mapping[str, Sequence[Profile]]) -> None:
-        self._ranking = ranking
-        self._models = {candidate.model.id: candidate.model for candidate in ranking}
-        self._profiles = {profile.id: profile for group in profiles.values() for profile in group}
-
-    def recommendation(
-        self, choice: Choice, limits: tuple[Constraint, ...], notices: tuple[str, ...]
-    ) -> Recommendation:
-        nearest = choice.nearest
-        return Recommendation(
-            configurations=tuple(map(self._configuration, choice.best)),
-            binding=tuple(
-                records.Change(
-                    limit=_constraint(change.limit),
-                    relaxed=_constraint(change.relaxed),
-                    answer=self._configuration(change.answer),
-                )
-                for change in choice.binding
-            ),
-            nearest=None
-            if nearest is None
-            else records.Nearest(
-                configuration=self._configuration(nearest.configuration),
-                excess=nearest.excess,
-                limits=tuple(_constraint(limit) for limit, _ in nearest.relax),
-                relaxed=tuple(_constraint(relaxed) for _, relaxed in nearest.relax),
-            ),
-            untold=tuple(
-                records.Untold(model=self._models[one.candidate.model_id], missing=one.missing) for one in choice.untold
-            ),
-            fitting=choice.fitting,
-            considered=choice.considered,
-            models=len(self._models),
-            prefer=choice.wish.prefer,
-            limits=limits,
-            load=choice.wish.load,
-            rate_per_s=choice.wish.rate_per_s,
-            headroom=choice.wish.headroom,
-            target_row_count=self._ranking.target_row_count,
-            notices=(*notices, *self._ranking.notices),
-            signature=self._ranking.signature,
-        )
-
-    def _configuration(self, chosen: Chosen) -> records.Configuration:
-        capacity = chosen.capacity
-        return records.Configuration(
-            model=self._models[chosen.candidate.model_id],
-            variant=Variant.parse(chosen.measured.variant),
-            host_class=chosen.measured.host_class,
-            load=chosen.measured.load,
-            figures={
-                name: records.Figure(one.value, one.low, one.high, one.origin.value)
-                for name, one in chosen.figures.items()
-            },
-            capacity_per_s=None if capacity is None else capacity.per_s,
-            capacity_load="" if capacity is None else capacity.load,
-            capacity_profile_id="" if capacity is None else capacity.profile_id,
-            capacity_at_peak=capacity is not None and capacity.at_peak,
-            predicted=chosen.measured.predicted,
-            profile=self._profiles.get(chosen.measured.profile_id),
-        )
-
-
-def _constraint(limit: Limit) -> Constraint:
-    return Constraint(limit.quantity, Relation.AT_MOST if limit.at_most else Relation.AT_LEAST, limit.value)

@@ -22,6 +22,11 @@ HOST, ARM = "xeon-8481c-2cpu-24gib-abcdef", "neoverse-4cpu-8gib-012345"
 SERVER, PEAK = Load(scenario=Scenario.SERVER, rate_per_s=100), Load(scenario=Scenario.FIND_PEAK, p99_limit_ms=20)
 INT8 = Precision.INT8_STATIC
 TABLE = "[prices 2026-11-01 0badcafe]"
+ALONE = Load(scenario=Scenario.SINGLE_STREAM)
+TEXTS = {SERVER.scenario: "server:100", PEAK.scenario: "find_peak:20", ALONE.scenario: "single_stream"}
+PEAKS = json.dumps({"peaks": [{"threads": 1, "gflop_per_s": 100.0, "gb_per_s": 10.0}]})
+NOT_MEASURED = ("reasons", "offered", "host_json", "model_name")
+GRAPH = {"flops": 4e7, "activation_bytes": 1e5, "parameters": 1e4, "operators": 10.0}
 Run = Callable[..., Result]
 
 
@@ -48,10 +53,12 @@ def address(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
             database,
             profile("near", near, p99_ms=31.0, throughput_per_s=100.0),
             profile("near peak", near, PEAK, p99_ms=19.5, throughput_per_s=110.0, peak_rate_per_s=110.0),
-            profile("mid", mid, p99_ms=12.0, throughput_per_s=100.0, cost_per_1k=0.001),
+            profile("mid", mid, p99_ms=12.0, throughput_per_s=100.0, cost_per_1k=0.001, host_json=PEAKS, **GRAPH),
             profile("mid int8", mid, precision=INT8, p99_ms=6.0, throughput_per_s=100.0, accuracy_loss=0.02),
             profile("mid peak", mid, PEAK, p99_ms=19.0, throughput_per_s=400.0, peak_rate_per_s=400.0),
             profile("mid arm", mid, host=ARM, p99_ms=18.0, throughput_per_s=100.0),
+            profile("far alone", far, ALONE, host_json=PEAKS, p50_ms=0.4, p99_ms=0.9, **GRAPH),
+            *(evidence(number) for number in range(1, 13)),
             profile("broken", far, reasons=(InvalidReason("disturbed", "so"),), p99_ms=1.0, throughput_per_s=100.0),
             profile("rejected", far, offered=False, p99_ms=1.0, throughput_per_s=100.0),
         )  # fmt: skip
@@ -61,16 +68,23 @@ def address(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 def profile(
     id: str, model: str, load: Load = SERVER, host: str = HOST, precision: Precision = Precision.FP32, **fields: Any
 ) -> Any:
-    others = {name: fields.pop(name) for name in ("reasons", "offered") if name in fields}
+    others = {name: fields.pop(name) for name in NOT_MEASURED if name in fields}
     return a_profile(
         id, job_id="", model_id=model, variant=Variant(backend="onnxruntime", precision=precision), load=load,
-        load_text="find_peak:20" if load is PEAK else "server:100", host_class=host,
+        load_text=TEXTS[load.scenario], host_class=host,
         measurements=tuple(
             Measurement(name=name, value=value, unit="", source="requests", detail=f"x {TABLE}")
             for name, value in fields.items()
         ),
         **others,
     )  # fmt: skip
+
+
+def evidence(number: int) -> Any:
+    """Some other model of the same form, whose latency follows its size."""
+    graph = GRAPH | {"flops": number * 1e7}
+    latency = {"p50_ms": 0.1 + 0.1 * number, "p99_ms": 0.5 + 0.2 * number}
+    return profile(f"other {number}", "", model_name=f"other-{number}@1", host_json=PEAKS, **graph, **latency)
 
 
 @pytest.fixture
@@ -138,6 +152,43 @@ def test_stored_costs_of_one_table_are_used(client: Client, zoo: Path) -> None:
 def test_a_host_class_narrows_the_choice(client: Client, zoo: Path) -> None:
     found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100", host_class="neoverse")
     assert [one.host_class for one in found] == [ARM]
+
+
+def test_what_was_not_measured_is_predicted_on_request_and_marked(client: Client, zoo: Path) -> None:
+    found = client.recommend(
+        zoo / "target.parquet", require="p99_ms<=20", load="server:100", predicted_latency=True, top=10
+    )
+    (predicted,) = [one for one in found if one.model.name == "far"]
+    assert predicted.predicted
+    assert predicted.profile is None
+    latency = predicted.figures["p99_ms"]
+    assert latency.origin == "predicted"
+    assert latency.low < latency.value < latency.high
+    # 40 MFLOP, and models of 10 to 120 MFLOP took 0.5 ms + 0.02 ms a MFLOP.
+    assert latency.value == pytest.approx(1.3, rel=0.3)
+    assert predicted.capacity_per_s is None
+    assert found.untold == ()
+    assert not [one for one in found if one.predicted and one.model.name != "far"]
+
+
+def test_a_prediction_that_cannot_be_made_says_why(client: Client, zoo: Path, run: Run) -> None:
+    def notices(load: str) -> str:
+        return "\n".join(client.recommend(zoo / "target.parquet", load=load, predicted_latency=True).notices)
+
+    assert "nothing was measured in fp32 under find_peak:20 with known peaks" in notices("find_peak:20")
+    alone = notices("single_stream")
+    assert "models measured so: 1, and a prediction needs 10" in alone
+    assert "no latency of near@1 is predicted: no profile says what its graph takes" in alone
+    refused = run("--data", zoo / "target.parquet", "--predicted-latency", code=1)
+    assert "latencies are predicted under one load" in refused.stderr
+
+
+def test_the_command_marks_predictions(run: Run, zoo: Path) -> None:
+    words = ("--data", zoo / "target.parquet", "--require", "p99_ms<=5", "--load", "server:100")
+    out = run(*words, "--predicted-latency").stdout
+    assert "far@1" in out
+    assert "predicted" in out.splitlines()[2]
+    assert "msearch-cli profile far@1 --load server:100" in out
 
 
 def test_the_command_prints_the_answer_what_vouches_for_it_and_what_binds(run: Run, zoo: Path, prices: Path) -> None:

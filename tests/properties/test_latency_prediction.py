@@ -109,9 +109,9 @@ def test_the_interval_holds_what_it_promises() -> None:
 
 def test_too_few_models_are_refused_with_their_number() -> None:
     observed = observe(np.random.default_rng(1), 9, 0.1, FAST, SLOW)
-    with pytest.raises(Unpredictable, match="9 models were measured so, and a prediction needs 10"):
+    with pytest.raises(Unpredictable, match="models measured so: 9, and a prediction needs 10"):
         LatencyPredictor(observed)
-    with pytest.raises(Unpredictable, match="0 models"):
+    with pytest.raises(Unpredictable, match="measured so: 0"):
         LatencyPredictor([])
 
 

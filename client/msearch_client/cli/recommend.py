@@ -60,6 +60,13 @@ def recommend(
     prices: Annotated[
         Path | None, typer.Option("--prices", metavar="FILE", help="Compute costs from this price table.")
     ] = None,
+    predicted_latency: Annotated[
+        bool,
+        typer.Option(
+            "--predicted-latency",
+            help="Where a model was not measured under the load, predict its latency from others; marked as predicted.",
+        ),
+    ] = False,
     candidates: Annotated[
         int, typer.Option("--candidates", metavar="N", min=1, max=1000, help="Look at so many models of the ranking.")
     ] = 20,
@@ -102,6 +109,7 @@ def recommend(
             cautious=cautious,
             prefer=prefer,
             prices=prices,
+            predicted_latency=predicted_latency,
             candidates=candidates,
             top=top,
             filter=wanted,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from msearch_client import Configuration, Constraint, Figure, Recommendation, Untold
+from msearch_client import Configuration, Constraint, Figure, Model, Recommendation, Untold
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
 from msearch_client.cli.figures import format_amount, format_number
 from msearch_client.cli.output import count, print_fields, print_line, print_table
@@ -47,8 +47,7 @@ def _row(place: int, one: Configuration, names: tuple[str, ...]) -> dict[str, st
         "variant": str(one.variant),
         "host class": one.host_class,
     }
-    row |= {name: format_figure(name, one.figures.get(name)) for name in names}
-    return row | ({"figures": "predicted"} if one.predicted else {})
+    return row | {name: format_figure(name, one.figures.get(name)) for name in names}
 
 
 def format_figure(name: str, figure: Figure | None) -> str:
@@ -57,7 +56,8 @@ def format_figure(name: str, figure: Figure | None) -> str:
         return "-"
     quantity = QUANTITIES.get(name) or DEPLOYMENT_QUANTITIES.get(name)
     shown = format_amount(figure.value, quantity.unit if quantity else "")
-    if name == "accuracy" and figure.low is not None and figure.high is not None:
+    # Of what was measured the profile shows the interval; of an expectation it is half of what there is to know.
+    if figure.origin == "predicted" and figure.low is not None and figure.high is not None:
         shown += f" ({format_number(figure.low)} to {format_number(figure.high)})"
     return f"{shown} {figure.origin}" if figure.origin in ("predicted", "claimed") else shown
 
@@ -77,6 +77,10 @@ def _print_sizing(found: Recommendation, best: Configuration) -> None:
         )
     if best.usd_per_hour is not None:
         fields["cost"] = f"{format_number(best.usd_per_hour)} USD an hour"
+    if best.predicted:
+        fields["predicted"] = "its latency was not measured; to measure it:\n" + _measure(
+            best.model, found, best.host_class
+        )
     if best.profile is not None:
         fields["measured"] = f"{best.profile.id} under {best.load}, {best.profile.verdict}"
     print_fields(fields)
@@ -103,7 +107,11 @@ def _told(answer: Configuration, found: Recommendation) -> str:
 
 def command_for(untold: Untold, found: Recommendation, host_class: str) -> str:
     """The command that would measure what is missing."""
-    words = ["msearch-cli", "profile", f"{untold.model.name}@{untold.model.version}"]
+    return _measure(untold.model, found, host_class)
+
+
+def _measure(model: Model, found: Recommendation, host_class: str) -> str:
+    words = ["msearch-cli", "profile", f"{model.name}@{model.version}"]
     words += ["--load", found.load or "single_stream"]
     if found.rate_per_s is not None:
         p99 = next((limit.limit for limit in found.limits if limit.metric == "p99_ms"), None)

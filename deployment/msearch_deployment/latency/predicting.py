@@ -54,7 +54,7 @@ class LatencyPredictor:
         self._observations = tuple(observations)
         models = {one.case.model for one in observations}
         if len(models) < ENOUGH_MODELS:
-            raise Unpredictable(f"{len(models)} models were measured so, and a prediction needs {ENOUGH_MODELS}")
+            raise Unpredictable(f"models measured so: {len(models)}, and a prediction needs {ENOUGH_MODELS}")
         self._models = len(models)
         self._hosts = {one.case.machine.host_class for one in observations}
         self._law = fit(observations)
