@@ -80,7 +80,7 @@ def restrict_self(
             (readable, READ),
             (writable, (known | READ) & ~(CHARACTER_AND_BLOCK_DEVICES | IOCTL_DEV)),
             (devices, DEVICE),
-            (rewritable, READ | WRITE_FILE),
+            (rewritable, READ | WRITE_FILE | TRUNCATE),
         ):
             for path in paths:
                 _allow(ruleset, path, access & known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from importlib import metadata
@@ -166,7 +167,8 @@ def _reference_outputs(
     names = [name for name in REFERENCES.get(files.format, ()) if name in backends and backends[name].probe().available]
     if files.artifact is None or not names:
         return {}, ""
-    variant = Variant(backend=names[0], device="cpu")
+    # Nothing is timed here, so it may have all the CPUs: 512 images through a deep network take minutes on one.
+    variant = Variant(backend=names[0], device="cpu", threads=len(os.sched_getaffinity(0)))
     order = VariantOrder(files=files, variant=variant, card_json="", largest_batch=CALIBRATION_BATCH, epsilon=0.0)
     compiled = compile_variant(order, prepared, context)
     fixed = next((spec.shape[0] for spec in specs if spec.shape and isinstance(spec.shape[0], int)), None)
