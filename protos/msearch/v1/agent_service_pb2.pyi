@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from msearch.v1 import evaluation_service_pb2 as _evaluation_service_pb2
 from msearch.v1 import profiles_pb2 as _profiles_pb2
 from msearch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -347,6 +348,114 @@ class CompleteJobResponse(_message.Message):
 Global___CompleteJobResponse: _TypeAlias = CompleteJobResponse  # noqa: Y015
 
 @_typing.final
+class CompleteEvaluationRequest(_message.Message):
+    """One message of the report of an evaluate job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Header(_message.Message):
+        """The report without the probabilities."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class VersionsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.str
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.str = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        LEASE_FIELD_NUMBER: _builtins.int
+        OUTPUTS_FIELD_NUMBER: _builtins.int
+        VERSIONS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def lease(self) -> Global___Lease:
+            """The lease."""
+
+        @_builtins.property
+        def outputs(self) -> _evaluation_service_pb2.Outputs:
+            """Everything but `probabilities`."""
+
+        @_builtins.property
+        def versions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+            """Library versions the outputs were computed with."""
+
+        def __init__(
+            self,
+            *,
+            lease: Global___Lease | None = ...,
+            outputs: _evaluation_service_pb2.Outputs | None = ...,
+            versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "outputs", b"outputs"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "outputs", b"outputs", "versions", b"versions"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Next bytes of the probabilities as in `Outputs.probabilities`; at most 2 MiB a message."""
+    @_builtins.property
+    def header(self) -> Global___CompleteEvaluationRequest.Header:
+        """First message."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___CompleteEvaluationRequest.Header | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___CompleteEvaluationRequest: _TypeAlias = CompleteEvaluationRequest  # noqa: Y015
+
+@_typing.final
+class CompleteEvaluationResponse(_message.Message):
+    """Answer to CompleteEvaluation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> _profiles_pb2.Job:
+        """The job as it is now."""
+
+    def __init__(
+        self,
+        *,
+        job: _profiles_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteEvaluationResponse: _TypeAlias = CompleteEvaluationResponse  # noqa: Y015
+
+@_typing.final
 class FailJobRequest(_message.Message):
     """Ends a job with a failure."""
 
@@ -463,6 +572,8 @@ class FetchForJobRequest(_message.Message):
         """The artifact of the model."""
         PART_SAMPLE: FetchForJobRequest._Part.ValueType  # 2
         """The sample of its source dataset."""
+        PART_EVALUATION_SAMPLE: FetchForJobRequest._Part.ValueType  # 3
+        """The rows of an evaluate job: one Arrow IPC stream."""
 
     class Part(_Part, metaclass=_PartEnumTypeWrapper):
         """What a job needs."""
@@ -473,6 +584,8 @@ class FetchForJobRequest(_message.Message):
     """The artifact of the model."""
     PART_SAMPLE: FetchForJobRequest.Part.ValueType  # 2
     """The sample of its source dataset."""
+    PART_EVALUATION_SAMPLE: FetchForJobRequest.Part.ValueType  # 3
+    """The rows of an evaluate job: one Arrow IPC stream."""
 
     LEASE_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int

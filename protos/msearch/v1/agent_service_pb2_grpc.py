@@ -62,6 +62,11 @@ class AgentServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_agent__service__pb2.CompleteJobRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_agent__service__pb2.CompleteJobResponse.FromString,
                 _registered_method=True)
+        self.CompleteEvaluation = channel.stream_unary(
+                '/msearch.v1.AgentService/CompleteEvaluation',
+                request_serializer=msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationResponse.FromString,
+                _registered_method=True)
         self.FailJob = channel.unary_unary(
                 '/msearch.v1.AgentService/FailJob',
                 request_serializer=msearch_dot_v1_dot_agent__service__pb2.FailJobRequest.SerializeToString,
@@ -120,6 +125,13 @@ class AgentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteEvaluation(self, request_iterator, context):
+        """Ends an evaluate job with the model's outputs. Repeating it for the same job and attempt changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def FailJob(self, request, context):
         """Ends a job with a failure. Repeating it for the same job and attempt changes nothing.
         """
@@ -168,6 +180,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.CompleteJob,
                     request_deserializer=msearch_dot_v1_dot_agent__service__pb2.CompleteJobRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_agent__service__pb2.CompleteJobResponse.SerializeToString,
+            ),
+            'CompleteEvaluation': grpc.stream_unary_rpc_method_handler(
+                    servicer.CompleteEvaluation,
+                    request_deserializer=msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationResponse.SerializeToString,
             ),
             'FailJob': grpc.unary_unary_rpc_method_handler(
                     servicer.FailJob,
@@ -323,6 +340,33 @@ class AgentService(object):
             '/msearch.v1.AgentService/CompleteJob',
             msearch_dot_v1_dot_agent__service__pb2.CompleteJobRequest.SerializeToString,
             msearch_dot_v1_dot_agent__service__pb2.CompleteJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteEvaluation(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/msearch.v1.AgentService/CompleteEvaluation',
+            msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationRequest.SerializeToString,
+            msearch_dot_v1_dot_agent__service__pb2.CompleteEvaluationResponse.FromString,
             options,
             channel_credentials,
             insecure,

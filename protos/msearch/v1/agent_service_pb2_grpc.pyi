@@ -46,6 +46,8 @@ class AgentServiceStub:
     """Says how far a job is."""
     CompleteJob: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.CompleteJobRequest, _agent_service_pb2.CompleteJobResponse]
     """Ends a job with its profiles. Repeating it for the same job and attempt changes nothing."""
+    CompleteEvaluation: _grpc.StreamUnaryMultiCallable[_agent_service_pb2.CompleteEvaluationRequest, _agent_service_pb2.CompleteEvaluationResponse]
+    """Ends an evaluate job with the model's outputs. Repeating it for the same job and attempt changes nothing."""
     FailJob: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.FailJobRequest, _agent_service_pb2.FailJobResponse]
     """Ends a job with a failure. Repeating it for the same job and attempt changes nothing."""
     ReleaseJob: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ReleaseJobRequest, _agent_service_pb2.ReleaseJobResponse]
@@ -71,6 +73,8 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """Says how far a job is."""
     CompleteJob: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.CompleteJobRequest, _agent_service_pb2.CompleteJobResponse]  # type: ignore[assignment]
     """Ends a job with its profiles. Repeating it for the same job and attempt changes nothing."""
+    CompleteEvaluation: _aio.StreamUnaryMultiCallable[_agent_service_pb2.CompleteEvaluationRequest, _agent_service_pb2.CompleteEvaluationResponse]  # type: ignore[assignment]
+    """Ends an evaluate job with the model's outputs. Repeating it for the same job and attempt changes nothing."""
     FailJob: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.FailJobRequest, _agent_service_pb2.FailJobResponse]  # type: ignore[assignment]
     """Ends a job with a failure. Repeating it for the same job and attempt changes nothing."""
     ReleaseJob: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ReleaseJobRequest, _agent_service_pb2.ReleaseJobResponse]  # type: ignore[assignment]
@@ -123,6 +127,14 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.CompleteJobResponse, _abc.Awaitable[_agent_service_pb2.CompleteJobResponse]]:
         """Ends a job with its profiles. Repeating it for the same job and attempt changes nothing."""
+
+    @_abc_1.abstractmethod
+    def CompleteEvaluation(
+        self,
+        request_iterator: _MaybeAsyncIterator[_agent_service_pb2.CompleteEvaluationRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.CompleteEvaluationResponse, _abc.Awaitable[_agent_service_pb2.CompleteEvaluationResponse]]:
+        """Ends an evaluate job with the model's outputs. Repeating it for the same job and attempt changes nothing."""
 
     @_abc_1.abstractmethod
     def FailJob(

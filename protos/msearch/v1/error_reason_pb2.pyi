@@ -88,6 +88,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the benchmark asks for many profiles; the message says how many, `confirm` accepts them."""
     ERROR_REASON_EXPERIMENT_NOT_FOUND: _ErrorReason.ValueType  # 32
     """NOT_FOUND: no experiment of that id or digest."""
+    ERROR_REASON_EVALUATION_SAMPLE_NOT_FOUND: _ErrorReason.ValueType  # 33
+    """NOT_FOUND: no evaluation sample of that id, or not one of the caller's."""
+    ERROR_REASON_DISJOINT_CLASSES: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION: the label spaces have no class in common; the message names both."""
+    ERROR_REASON_ROWS_NOT_STORED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. A failed call carries a `google.rpc.ErrorInfo` detail whose `domain` is
@@ -161,4 +167,10 @@ ERROR_REASON_CONFIRMATION_REQUIRED: ErrorReason.ValueType  # 31
 """FAILED_PRECONDITION: the benchmark asks for many profiles; the message says how many, `confirm` accepts them."""
 ERROR_REASON_EXPERIMENT_NOT_FOUND: ErrorReason.ValueType  # 32
 """NOT_FOUND: no experiment of that id or digest."""
+ERROR_REASON_EVALUATION_SAMPLE_NOT_FOUND: ErrorReason.ValueType  # 33
+"""NOT_FOUND: no evaluation sample of that id, or not one of the caller's."""
+ERROR_REASON_DISJOINT_CLASSES: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION: the label spaces have no class in common; the message names both."""
+ERROR_REASON_ROWS_NOT_STORED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

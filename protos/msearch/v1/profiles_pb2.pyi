@@ -444,6 +444,7 @@ class JobSpec(_message.Message):
     REMOTE_TARGET_FIELD_NUMBER: _builtins.int
     DEADLINE_FIELD_NUMBER: _builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    EVALUATE_FIELD_NUMBER: _builtins.int
     model_id: _builtins.str
     """Id of the registered model; may be empty for the backends "null" and "remote"."""
     host_class: _builtins.str
@@ -472,6 +473,12 @@ class JobSpec(_message.Message):
     def deadline(self) -> _duration_pb2.Duration:
         """The whole job must end within this time once leased (default 15 min)."""
 
+    @_builtins.property
+    def evaluate(self) -> Global___EvaluateSpec:
+        """Run the model on these rows and report its outputs, instead of measuring: variants and loads are then empty. Jobs
+        of this kind are submitted by EvaluationService.EvaluateModels.
+        """
+
     def __init__(
         self,
         *,
@@ -484,14 +491,49 @@ class JobSpec(_message.Message):
         remote_target: _builtins.str = ...,
         deadline: _duration_pb2.Duration | None = ...,
         memory_limit_bytes: _builtins.int = ...,
+        evaluate: Global___EvaluateSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "limits", b"limits"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "evaluate", b"evaluate", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "host_class", b"host_class", "labels", b"labels", "limits", b"limits", "loads", b"loads", "memory_limit_bytes", b"memory_limit_bytes", "model_id", b"model_id", "remote_target", b"remote_target", "variants", b"variants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "evaluate", b"evaluate", "host_class", b"host_class", "labels", b"labels", "limits", b"limits", "loads", b"loads", "memory_limit_bytes", b"memory_limit_bytes", "model_id", b"model_id", "remote_target", b"remote_target", "variants", b"variants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class EvaluateSpec(_message.Message):
+    """What an evaluate job runs a model on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_ID_FIELD_NUMBER: _builtins.int
+    SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    WITH_NOISE_FIELD_NUMBER: _builtins.int
+    sample_id: _builtins.str
+    """The evaluation sample."""
+    sample_digest: _builtins.str
+    """Digest of its bytes."""
+    row_count: _builtins.int
+    """Rows in it."""
+    with_noise: _builtins.bool
+    """Also run the model with noise on its weights, for the score `worst_noise`."""
+    def __init__(
+        self,
+        *,
+        sample_id: _builtins.str = ...,
+        sample_digest: _builtins.str = ...,
+        row_count: _builtins.int = ...,
+        with_noise: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_count", b"row_count", "sample_digest", b"sample_digest", "sample_id", b"sample_id", "with_noise", b"with_noise"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateSpec: _TypeAlias = EvaluateSpec  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):

@@ -26,7 +26,7 @@ from msearch.v1 import profiles_pb2 as msearch_dot_v1_dot_profiles__pb2
 from msearch.v1 import types_pb2 as msearch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmsearch/v1/search_service.proto\x12\nmsearch.v1\x1a\x19msearch/v1/profiles.proto\x1a\x16msearch/v1/types.proto\"\xd7\x01\n\x0eRankingOptions\x12\"\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x12.msearch.v1.Filter\x12+\n\x08order_by\x18\x02 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\x12\x0e\n\x06scores\x18\x03 \x03(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12,\n\x08profiles\x18\x07 \x01(\x0b\x32\x1a.msearch.v1.ProfileOptions\"\x94\x01\n\x0eProfileOptions\x12+\n\x0b\x63onstraints\x18\x01 \x03(\x0b\x32\x16.msearch.v1.Constraint\x12\x11\n\tload_text\x18\x02 \x01(\t\x12\x12\n\nhost_class\x18\x03 \x01(\t\x12\x17\n\x0forder_by_metric\x18\x04 \x01(\t\x12\x15\n\rpareto_metric\x18\x05 \x01(\t\"\xbd\x01\n\nConstraint\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x35\n\ncomparison\x18\x02 \x01(\x0e\x32!.msearch.v1.Constraint.Comparison\x12\r\n\x05limit\x18\x03 \x01(\x01\"Y\n\nComparison\x12\x1a\n\x16\x43OMPARISON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPARISON_AT_MOST\x10\x01\x12\x17\n\x13\x43OMPARISON_AT_LEAST\x10\x02\".\n\rWeightedScore\x12\r\n\x05score\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"f\n\rSearchRequest\x12(\n\tsignature\x18\x01 \x01(\x0b\x32\x15.msearch.v1.Signature\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.msearch.v1.RankingOptions\"6\n\x0eSearchResponse\x12$\n\x07ranking\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Ranking\"\xdb\x01\n\x13SearchByDataRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32&.msearch.v1.SearchByDataRequest.HeaderH\x00\x12\x13\n\tarrow_ipc\x18\x02 \x01(\x0cH\x00\x1am\n\x06Header\x12&\n\x08modality\x18\x01 \x01(\x0e\x32\x14.msearch.v1.Modality\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.msearch.v1.RankingOptionsB\x06\n\x04part\"f\n\x14SearchByDataResponse\x12$\n\x07ranking\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Ranking\x12(\n\tsignature\x18\x02 \x01(\x0b\x32\x15.msearch.v1.Signature\"\xbe\x02\n\x07Ranking\x12)\n\ncandidates\x18\x01 \x03(\x0b\x32\x15.msearch.v1.Candidate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12+\n\x08order_by\x18\x04 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\x12\x14\n\x0cspace_digest\x18\x05 \x01(\t\x12\x18\n\x10target_row_count\x18\x06 \x01(\x03\x12\x0f\n\x07notices\x18\x07 \x03(\t\x12)\n\nexclusions\x18\x08 \x03(\x0b\x32\x15.msearch.v1.Exclusion\x12)\n\nunmeasured\x18\t \x03(\x0b\x32\x15.msearch.v1.Candidate\x12\x17\n\x0funmeasured_size\x18\n \x01(\x03\"\xb6\x01\n\tCandidate\x12\x0c\n\x04rank\x18\x01 \x01(\x03\x12 \n\x05model\x18\x02 \x01(\x0b\x32\x11.msearch.v1.Model\x12\x14\n\x0c\x64\x61taset_name\x18\x03 \x01(\t\x12&\n\x06scores\x18\x04 \x03(\x0b\x32\x16.msearch.v1.ScoreValue\x12\x15\n\rranking_value\x18\x05 \x01(\x01\x12$\n\x07profile\x18\x06 \x01(\x0b\x32\x13.msearch.v1.Profile\"Z\n\nScoreValue\x12\r\n\x05score\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07support\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tB\x08\n\x06_value\"=\n\tExclusion\x12\x11\n\tcriterion\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x13\n\x11ListScoresRequest\"l\n\x12ListScoresResponse\x12!\n\x06scores\x18\x01 \x03(\x0b\x32\x11.msearch.v1.Score\x12\x33\n\x10\x64\x65\x66\x61ult_order_by\x18\x02 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\"\xb9\x01\n\x05Score\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x06lowest\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07highest\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10higher_is_better\x18\x07 \x01(\x08\x12\x14\n\x0csupport_unit\x18\x08 \x01(\tB\t\n\x07_lowestB\n\n\x08_highest2\xf2\x01\n\rSearchService\x12?\n\x06Search\x12\x19.msearch.v1.SearchRequest\x1a\x1a.msearch.v1.SearchResponse\x12S\n\x0cSearchByData\x12\x1f.msearch.v1.SearchByDataRequest\x1a .msearch.v1.SearchByDataResponse(\x01\x12K\n\nListScores\x12\x1d.msearch.v1.ListScoresRequest\x1a\x1e.msearch.v1.ListScoresResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmsearch/v1/search_service.proto\x12\nmsearch.v1\x1a\x19msearch/v1/profiles.proto\x1a\x16msearch/v1/types.proto\"\x84\x02\n\x0eRankingOptions\x12\"\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x12.msearch.v1.Filter\x12+\n\x08order_by\x18\x02 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\x12\x0e\n\x06scores\x18\x03 \x03(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12,\n\x08profiles\x18\x07 \x01(\x0b\x32\x1a.msearch.v1.ProfileOptions\x12\x18\n\x10predict_accuracy\x18\x08 \x01(\x08\x12\x11\n\tsample_id\x18\t \x01(\t\"\x94\x01\n\x0eProfileOptions\x12+\n\x0b\x63onstraints\x18\x01 \x03(\x0b\x32\x16.msearch.v1.Constraint\x12\x11\n\tload_text\x18\x02 \x01(\t\x12\x12\n\nhost_class\x18\x03 \x01(\t\x12\x17\n\x0forder_by_metric\x18\x04 \x01(\t\x12\x15\n\rpareto_metric\x18\x05 \x01(\t\"\xbd\x01\n\nConstraint\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\x35\n\ncomparison\x18\x02 \x01(\x0e\x32!.msearch.v1.Constraint.Comparison\x12\r\n\x05limit\x18\x03 \x01(\x01\"Y\n\nComparison\x12\x1a\n\x16\x43OMPARISON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43OMPARISON_AT_MOST\x10\x01\x12\x17\n\x13\x43OMPARISON_AT_LEAST\x10\x02\".\n\rWeightedScore\x12\r\n\x05score\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"f\n\rSearchRequest\x12(\n\tsignature\x18\x01 \x01(\x0b\x32\x15.msearch.v1.Signature\x12+\n\x07options\x18\x02 \x01(\x0b\x32\x1a.msearch.v1.RankingOptions\"6\n\x0eSearchResponse\x12$\n\x07ranking\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Ranking\"\xdb\x01\n\x13SearchByDataRequest\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32&.msearch.v1.SearchByDataRequest.HeaderH\x00\x12\x13\n\tarrow_ipc\x18\x02 \x01(\x0cH\x00\x1am\n\x06Header\x12&\n\x08modality\x18\x01 \x01(\x0e\x32\x14.msearch.v1.Modality\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12+\n\x07options\x18\x03 \x01(\x0b\x32\x1a.msearch.v1.RankingOptionsB\x06\n\x04part\"f\n\x14SearchByDataResponse\x12$\n\x07ranking\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Ranking\x12(\n\tsignature\x18\x02 \x01(\x0b\x32\x15.msearch.v1.Signature\"\xbe\x02\n\x07Ranking\x12)\n\ncandidates\x18\x01 \x03(\x0b\x32\x15.msearch.v1.Candidate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12+\n\x08order_by\x18\x04 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\x12\x14\n\x0cspace_digest\x18\x05 \x01(\t\x12\x18\n\x10target_row_count\x18\x06 \x01(\x03\x12\x0f\n\x07notices\x18\x07 \x03(\t\x12)\n\nexclusions\x18\x08 \x03(\x0b\x32\x15.msearch.v1.Exclusion\x12)\n\nunmeasured\x18\t \x03(\x0b\x32\x15.msearch.v1.Candidate\x12\x17\n\x0funmeasured_size\x18\n \x01(\x03\"\xea\x01\n\tCandidate\x12\x0c\n\x04rank\x18\x01 \x01(\x03\x12 \n\x05model\x18\x02 \x01(\x0b\x32\x11.msearch.v1.Model\x12\x14\n\x0c\x64\x61taset_name\x18\x03 \x01(\t\x12&\n\x06scores\x18\x04 \x03(\x0b\x32\x16.msearch.v1.ScoreValue\x12\x15\n\rranking_value\x18\x05 \x01(\x01\x12$\n\x07profile\x18\x06 \x01(\x0b\x32\x13.msearch.v1.Profile\x12\x32\n\nprediction\x18\x07 \x01(\x0b\x32\x1e.msearch.v1.AccuracyPrediction\"\xb6\x02\n\x12\x41\x63\x63uracyPrediction\x12\x15\n\x08\x61\x63\x63uracy\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x03low\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04high\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x0c\n\x04\x66orm\x18\x04 \x01(\t\x12\x16\n\x0e\x65vidence_count\x18\x05 \x01(\x03\x12\x19\n\x11predictor_version\x18\x06 \x01(\t\x12\x42\n\rcontributions\x18\x07 \x03(\x0b\x32+.msearch.v1.AccuracyPrediction.Contribution\x12\x0f\n\x07notices\x18\x08 \x03(\t\x1a\x30\n\x0c\x43ontribution\x12\x10\n\x08\x65vidence\x18\x01 \x01(\t\x12\x0e\n\x06\x63hange\x18\x02 \x01(\x01\x42\x0b\n\t_accuracyB\x06\n\x04_lowB\x07\n\x05_high\"Z\n\nScoreValue\x12\r\n\x05score\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07support\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tB\x08\n\x06_value\"=\n\tExclusion\x12\x11\n\tcriterion\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x13\n\x11ListScoresRequest\"l\n\x12ListScoresResponse\x12!\n\x06scores\x18\x01 \x03(\x0b\x32\x11.msearch.v1.Score\x12\x33\n\x10\x64\x65\x66\x61ult_order_by\x18\x02 \x03(\x0b\x32\x19.msearch.v1.WeightedScore\"\xb9\x01\n\x05Score\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12\x0f\n\x07\x66ormula\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x13\n\x06lowest\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07highest\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x18\n\x10higher_is_better\x18\x07 \x01(\x08\x12\x14\n\x0csupport_unit\x18\x08 \x01(\tB\t\n\x07_lowestB\n\n\x08_highest2\xf2\x01\n\rSearchService\x12?\n\x06Search\x12\x19.msearch.v1.SearchRequest\x1a\x1a.msearch.v1.SearchResponse\x12S\n\x0cSearchByData\x12\x1f.msearch.v1.SearchByDataRequest\x1a .msearch.v1.SearchByDataResponse(\x01\x12K\n\nListScores\x12\x1d.msearch.v1.ListScoresRequest\x1a\x1e.msearch.v1.ListScoresResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,39 +34,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'msearch.v1.search_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RANKINGOPTIONS']._serialized_start=99
-  _globals['_RANKINGOPTIONS']._serialized_end=314
-  _globals['_PROFILEOPTIONS']._serialized_start=317
-  _globals['_PROFILEOPTIONS']._serialized_end=465
-  _globals['_CONSTRAINT']._serialized_start=468
-  _globals['_CONSTRAINT']._serialized_end=657
-  _globals['_CONSTRAINT_COMPARISON']._serialized_start=568
-  _globals['_CONSTRAINT_COMPARISON']._serialized_end=657
-  _globals['_WEIGHTEDSCORE']._serialized_start=659
-  _globals['_WEIGHTEDSCORE']._serialized_end=705
-  _globals['_SEARCHREQUEST']._serialized_start=707
-  _globals['_SEARCHREQUEST']._serialized_end=809
-  _globals['_SEARCHRESPONSE']._serialized_start=811
-  _globals['_SEARCHRESPONSE']._serialized_end=865
-  _globals['_SEARCHBYDATAREQUEST']._serialized_start=868
-  _globals['_SEARCHBYDATAREQUEST']._serialized_end=1087
-  _globals['_SEARCHBYDATAREQUEST_HEADER']._serialized_start=970
-  _globals['_SEARCHBYDATAREQUEST_HEADER']._serialized_end=1079
-  _globals['_SEARCHBYDATARESPONSE']._serialized_start=1089
-  _globals['_SEARCHBYDATARESPONSE']._serialized_end=1191
-  _globals['_RANKING']._serialized_start=1194
-  _globals['_RANKING']._serialized_end=1512
-  _globals['_CANDIDATE']._serialized_start=1515
-  _globals['_CANDIDATE']._serialized_end=1697
-  _globals['_SCOREVALUE']._serialized_start=1699
-  _globals['_SCOREVALUE']._serialized_end=1789
-  _globals['_EXCLUSION']._serialized_start=1791
-  _globals['_EXCLUSION']._serialized_end=1852
-  _globals['_LISTSCORESREQUEST']._serialized_start=1854
-  _globals['_LISTSCORESREQUEST']._serialized_end=1873
-  _globals['_LISTSCORESRESPONSE']._serialized_start=1875
-  _globals['_LISTSCORESRESPONSE']._serialized_end=1983
-  _globals['_SCORE']._serialized_start=1986
-  _globals['_SCORE']._serialized_end=2171
-  _globals['_SEARCHSERVICE']._serialized_start=2174
-  _globals['_SEARCHSERVICE']._serialized_end=2416
+  _globals['_RANKINGOPTIONS']._serialized_end=359
+  _globals['_PROFILEOPTIONS']._serialized_start=362
+  _globals['_PROFILEOPTIONS']._serialized_end=510
+  _globals['_CONSTRAINT']._serialized_start=513
+  _globals['_CONSTRAINT']._serialized_end=702
+  _globals['_CONSTRAINT_COMPARISON']._serialized_start=613
+  _globals['_CONSTRAINT_COMPARISON']._serialized_end=702
+  _globals['_WEIGHTEDSCORE']._serialized_start=704
+  _globals['_WEIGHTEDSCORE']._serialized_end=750
+  _globals['_SEARCHREQUEST']._serialized_start=752
+  _globals['_SEARCHREQUEST']._serialized_end=854
+  _globals['_SEARCHRESPONSE']._serialized_start=856
+  _globals['_SEARCHRESPONSE']._serialized_end=910
+  _globals['_SEARCHBYDATAREQUEST']._serialized_start=913
+  _globals['_SEARCHBYDATAREQUEST']._serialized_end=1132
+  _globals['_SEARCHBYDATAREQUEST_HEADER']._serialized_start=1015
+  _globals['_SEARCHBYDATAREQUEST_HEADER']._serialized_end=1124
+  _globals['_SEARCHBYDATARESPONSE']._serialized_start=1134
+  _globals['_SEARCHBYDATARESPONSE']._serialized_end=1236
+  _globals['_RANKING']._serialized_start=1239
+  _globals['_RANKING']._serialized_end=1557
+  _globals['_CANDIDATE']._serialized_start=1560
+  _globals['_CANDIDATE']._serialized_end=1794
+  _globals['_ACCURACYPREDICTION']._serialized_start=1797
+  _globals['_ACCURACYPREDICTION']._serialized_end=2107
+  _globals['_ACCURACYPREDICTION_CONTRIBUTION']._serialized_start=2029
+  _globals['_ACCURACYPREDICTION_CONTRIBUTION']._serialized_end=2077
+  _globals['_SCOREVALUE']._serialized_start=2109
+  _globals['_SCOREVALUE']._serialized_end=2199
+  _globals['_EXCLUSION']._serialized_start=2201
+  _globals['_EXCLUSION']._serialized_end=2262
+  _globals['_LISTSCORESREQUEST']._serialized_start=2264
+  _globals['_LISTSCORESREQUEST']._serialized_end=2283
+  _globals['_LISTSCORESRESPONSE']._serialized_start=2285
+  _globals['_LISTSCORESRESPONSE']._serialized_end=2393
+  _globals['_SCORE']._serialized_start=2396
+  _globals['_SCORE']._serialized_end=2581
+  _globals['_SEARCHSERVICE']._serialized_start=2584
+  _globals['_SEARCHSERVICE']._serialized_end=2826
 # @@protoc_insertion_point(module_scope)

@@ -34,12 +34,20 @@ class RankingOptions(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     PROFILES_FIELD_NUMBER: _builtins.int
+    PREDICT_ACCURACY_FIELD_NUMBER: _builtins.int
+    SAMPLE_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many candidates a page; 0 means 10, at most 1,000."""
     page_token: _builtins.str
     """Token of the page before; empty for the first. The other fields must be as they were."""
     explain: _builtins.bool
     """Also return, per candidate, what each score rests on, and what was filtered out and why."""
+    predict_accuracy: _builtins.bool
+    """Predict the accuracy of the page's candidates. Ordering by the score "predicted_accuracy" implies it."""
+    sample_id: _builtins.str
+    """The target as an evaluation sample: predictions then use the outputs that candidates gave on it, and behaviour
+    scores can be asked for. Empty for predictions from signatures alone.
+    """
     @_builtins.property
     def filter(self) -> _types_pb2.Filter:
         """Which models may take part."""
@@ -69,10 +77,12 @@ class RankingOptions(_message.Message):
         page_token: _builtins.str = ...,
         explain: _builtins.bool = ...,
         profiles: Global___ProfileOptions | None = ...,
+        predict_accuracy: _builtins.bool = ...,
+        sample_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "profiles", b"profiles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "profiles", b"profiles", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "predict_accuracy", b"predict_accuracy", "profiles", b"profiles", "sample_id", b"sample_id", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,6 +437,7 @@ class Candidate(_message.Message):
     SCORES_FIELD_NUMBER: _builtins.int
     RANKING_VALUE_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    PREDICTION_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """Place, from 1."""
     dataset_name: _builtins.str
@@ -447,6 +458,10 @@ class Candidate(_message.Message):
         none counts.
         """
 
+    @_builtins.property
+    def prediction(self) -> Global___AccuracyPrediction:
+        """Predicted accuracy on the target; unset where it was not asked for."""
+
     def __init__(
         self,
         *,
@@ -456,14 +471,104 @@ class Candidate(_message.Message):
         scores: _abc.Iterable[Global___ScoreValue] | None = ...,
         ranking_value: _builtins.float = ...,
         profile: _profiles_pb2.Profile | None = ...,
+        prediction: Global___AccuracyPrediction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "profile", b"profile"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "prediction", b"prediction", "profile", b"profile"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_name", b"dataset_name", "model", b"model", "profile", b"profile", "rank", b"rank", "ranking_value", b"ranking_value", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_name", b"dataset_name", "model", b"model", "prediction", b"prediction", "profile", b"profile", "rank", b"rank", "ranking_value", b"ranking_value", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
+
+@_typing.final
+class AccuracyPrediction(_message.Message):
+    """What a candidate is expected to reach on the target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Contribution(_message.Message):
+        """How one kind of evidence moves the prediction."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        EVIDENCE_FIELD_NUMBER: _builtins.int
+        CHANGE_FIELD_NUMBER: _builtins.int
+        evidence: _builtins.str
+        """Kind of evidence, in words."""
+        change: _builtins.float
+        """Change of the predicted accuracy against typical values of that evidence."""
+        def __init__(
+            self,
+            *,
+            evidence: _builtins.str = ...,
+            change: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "evidence", b"evidence"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    EVIDENCE_COUNT_FIELD_NUMBER: _builtins.int
+    PREDICTOR_VERSION_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    accuracy: _builtins.float
+    """Expected accuracy; unset where it cannot be predicted (`notices` say why)."""
+    low: _builtins.float
+    """90 % interval."""
+    high: _builtins.float
+    """Its upper end."""
+    form: _builtins.str
+    """What it rests on: "outputs" (the candidate was run on the target) or "signatures"."""
+    evidence_count: _builtins.int
+    """Cross-evaluations behind the predictor."""
+    predictor_version: _builtins.str
+    """Version of the predictor."""
+    @_builtins.property
+    def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccuracyPrediction.Contribution]:
+        """What speaks for and against, largest first; only with `explain`."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Things the caller should know: partly overlapping label spaces, an implausible signature, ..."""
+
+    def __init__(
+        self,
+        *,
+        accuracy: _builtins.float | None = ...,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+        form: _builtins.str = ...,
+        evidence_count: _builtins.int = ...,
+        predictor_version: _builtins.str = ...,
+        contributions: _abc.Iterable[Global___AccuracyPrediction.Contribution] | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_high", b"_high", "_low", b"_low", "accuracy", b"accuracy", "high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_high", b"_high", "_low", b"_low", "accuracy", b"accuracy", "contributions", b"contributions", "evidence_count", b"evidence_count", "form", b"form", "high", b"high", "low", b"low", "notices", b"notices", "predictor_version", b"predictor_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
+    _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___AccuracyPrediction: _TypeAlias = AccuracyPrediction  # noqa: Y015
 
 @_typing.final
 class ScoreValue(_message.Message):
