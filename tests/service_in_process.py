@@ -19,6 +19,7 @@ from msearch.v1 import types_pb2
 from msearch.v1.access_service_pb2_grpc import AccessServiceStub
 from msearch.v1.agent_service_pb2_grpc import AgentServiceStub
 from msearch.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
+from msearch.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
@@ -45,6 +46,7 @@ class Running:
     search: SearchServiceStub
     profiling: ProfilingServiceStub
     agents: AgentServiceStub
+    evaluation: EvaluationServiceStub
     access: AccessServiceStub
     benchmarks: BenchmarkServiceStub
     database: Database
@@ -83,6 +85,7 @@ def service_in_process(
                 search=SearchServiceStub(channel),
                 profiling=ProfilingServiceStub(channel),
                 agents=AgentServiceStub(channel),
+                evaluation=EvaluationServiceStub(channel),
                 access=AccessServiceStub(channel),
                 benchmarks=BenchmarkServiceStub(channel),
                 database=database,

@@ -55,6 +55,12 @@ from msearch_client._errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+from msearch_client._evaluations import (
+    AccuracyPrediction,
+    Contribution,
+    EvaluateSpec,
+    Validation,
+)
 from msearch_client._jobs import (
     Failure,
     Job,
@@ -112,6 +118,7 @@ from msearch_client._variants import (
 )
 
 __all__ = [
+    "AccuracyPrediction",
     "Agent",
     "AgentState",
     "AlreadyExistsError",
@@ -128,9 +135,11 @@ __all__ = [
     "Configuration",
     "ConflictError",
     "Constraint",
+    "Contribution",
     "Dataset",
     "DatasetSample",
     "DeadlineExceededError",
+    "EvaluateSpec",
     "Exclusion",
     "Failure",
     "Figure",
@@ -182,6 +191,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnavailableError",
     "Untold",
+    "Validation",
     "Variant",
     "Verdict",
     "WeightedScore",

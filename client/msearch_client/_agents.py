@@ -35,7 +35,10 @@ class BackendStatus(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Agent(Record):
-    """A profiler agent. `capacity` is how many jobs it runs side by side; `job_ids` are those it holds."""
+    """A profiler agent. `capacity` is how many jobs it runs side by side; `job_ids` are those it holds.
+
+    `evaluates` are the formats of artifacts whose models it runs in evaluate jobs.
+    """
 
     id: str
     name: str
@@ -49,6 +52,7 @@ class Agent(Record):
     last_seen_at: datetime
     job_ids: tuple[str, ...]
     version: str
+    evaluates: tuple[str, ...] = ()
 
     @property
     def host(self) -> Mapping[str, Any]:

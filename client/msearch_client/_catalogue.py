@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from msearch_client._errors import LocalError
+from msearch_client._evaluations import Validation
 from msearch_client._records import Record
 from msearch_sketch.signature import Signature
 from msearch_sketch.spaces import FeatureSpace
@@ -144,7 +145,8 @@ class Model(Record):
     """A registered model.
 
     `classes` stand in the order of its output; `dataset_id` is empty if its source dataset is unknown; `card_json` is
-    the full card, empty in lists and rankings; `revision` grows by one with each update.
+    the full card, empty in lists and rankings; `revision` grows by one with each update. `metrics` are claims of its
+    owner; `validation` is what was measured on labelled held-out rows, None if nobody did.
     """
 
     id: str
@@ -166,6 +168,7 @@ class Model(Record):
     created_at: datetime
     updated_at: datetime
     revision: int
+    validation: Validation | None = None
 
     def __repr__(self) -> str:
         return f"Model({self.name}@{self.version}, {self.task}, {self.modality}, {self.artifact.format})"

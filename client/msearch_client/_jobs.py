@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msearch_client._evaluations import EvaluateSpec
 from msearch_client._loads import Load
 from msearch_client._records import Record
 from msearch_client._variants import Variant
@@ -33,7 +34,7 @@ class RunLimits(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec(Record):
-    """What a job asks for: every variant under every load.
+    """What a job asks for: every variant under every load, or the outputs of the model on a sample (`evaluate`).
 
     `host_class` (a beginning of it) and `labels` (all of them) restrict the agents that may take it; `remote_target`
     is the server that the backend "remote" drives; `deadline_s` and `memory_limit_bytes` bound it on the agent, None
@@ -49,6 +50,7 @@ class JobSpec(Record):
     remote_target: str = ""
     deadline_s: float | None = None
     memory_limit_bytes: int | None = None
+    evaluate: EvaluateSpec | None = None
 
 
 class JobState(StrEnum):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msearch_client._catalogue import Filter, Model
 from msearch_client._constraints import ProfileOptions
+from msearch_client._evaluations import AccuracyPrediction
 from msearch_client._profiles import Profile
 from msearch_client._records import Record, to_frame, to_json
 from msearch_sketch.signature import Signature
@@ -57,7 +58,7 @@ class Candidate(Record):
     """One ranked model. `rank` counts from 1; `ranking_value` is what the order rests on.
 
     `profile` is that of its best variant, without histogram and runs; None where no profile was asked for or none
-    counts.
+    counts. `prediction` is None where none was asked for.
     """
 
     rank: int
@@ -66,6 +67,7 @@ class Candidate(Record):
     scores: tuple[ScoreValue, ...]
     ranking_value: float
     profile: Profile | None = None
+    prediction: AccuracyPrediction | None = None
 
     def score(self, name: str) -> float | None:
         """The value of a score, or None where it cannot be computed.

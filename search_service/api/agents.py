@@ -16,11 +16,15 @@ from search_service.api.authentication import present_caller
 from search_service.api.waiting import WaitingRoom
 from search_service.api.wire.agents import read_report, write_acquired, write_agent
 from search_service.api.wire.enums import read_part
+from search_service.api.wire.evaluation import read_chunks, read_first
+from search_service.api.wire.evaluation import read_report as read_outputs_report
 from search_service.api.wire.jobs import read_failure, read_lease, read_progress, write_job, write_lease
 from search_service.api.wire.profiles import read_profile
 from search_service.api.wire.times import read_seconds
 from search_service.domain.jobs import Lease
 from search_service.usecases import agents, leases
+from search_service.usecases.evaluation_reports import complete_evaluation
+from search_service.usecases.evidence import Evidence
 from search_service.usecases.fields import invalid
 from search_service.usecases.profiling import Profiling
 
@@ -32,8 +36,9 @@ _log = structlog.get_logger()
 class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
     """See agent_service.proto; method by method. Agents wait for jobs in `waiting`."""
 
-    def __init__(self, profiling: Profiling, waiting: WaitingRoom) -> None:
+    def __init__(self, profiling: Profiling, evidence: Evidence, waiting: WaitingRoom) -> None:
         self._profiling = profiling
+        self._evidence = evidence
         self._waiting = waiting
 
     def RegisterAgent(
@@ -81,6 +86,16 @@ class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
         _log.info("job_completed", id=job.id, attempt=lease.attempt, profiles=len(job.profile_ids))
         return pb.CompleteJobResponse(job=write_job(job))
 
+    def CompleteEvaluation(
+        self, request_iterator: Iterator[pb.CompleteEvaluationRequest], context: grpc.ServicerContext
+    ) -> pb.CompleteEvaluationResponse:
+        header = read_first(request_iterator).header
+        lease, report = _lease_of(header), read_outputs_report(header)
+        chunks = read_chunks(request_iterator)
+        job = complete_evaluation(self._evidence, present_caller(), lease, report, chunks)
+        _log.info("evaluation_completed", id=job.id, attempt=lease.attempt, rows=report.row_count)
+        return pb.CompleteEvaluationResponse(job=write_job(job))
+
     def FailJob(self, request: pb.FailJobRequest, context: grpc.ServicerContext) -> pb.FailJobResponse:
         lease, failure = _lease_of(request), read_failure(request.failure)
         job = leases.fail_job(self._profiling, present_caller(), lease, failure, retry=request.retry)
@@ -112,7 +127,8 @@ def _lease_of(
     | pb.CompleteJobRequest
     | pb.FailJobRequest
     | pb.ReleaseJobRequest
-    | pb.FetchForJobRequest,
+    | pb.FetchForJobRequest
+    | pb.CompleteEvaluationRequest.Header,
 ) -> Lease:
     """Raises InvalidArgument where no lease, or half of one, is shown."""
     lease = read_lease(request.lease)

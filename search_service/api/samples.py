@@ -26,7 +26,7 @@ class ArrowSampleInspection:
         stream = ChunkFile(self._chunks, LARGEST_SAMPLE_BYTES)
         try:
             reader = pa.ipc.open_stream(stream)
-            rows = sum(_rows_of(batch) for batch in reader)
+            rows = sum(rows_of(batch) for batch in reader)
         except ARROW_FAILURES as error:
             problem = str(error).partition("\n")[0] or type(error).__name__
             raise _invalid("chunk", f"the bytes are not a sound Arrow IPC stream: {problem}") from None
@@ -39,7 +39,8 @@ class ArrowSampleInspection:
             raise _invalid("sample.label_column", f"the stream has no column {sample.label_column!r}; it has {columns}")
 
 
-def _rows_of(batch: pa.RecordBatch) -> int:
+def rows_of(batch: pa.RecordBatch) -> int:
+    """Rows of an untrusted batch. Raises what a batch that is unsound raises, or ResourceExhausted for a large one."""
     if batch.nbytes > LARGEST_BATCH_IN_MEMORY_BYTES:
         raise ResourceExhausted(
             f"a record batch takes {batch.nbytes} bytes in memory, at most {LARGEST_BATCH_IN_MEMORY_BYTES} are "

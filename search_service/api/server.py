@@ -16,6 +16,8 @@ from msearch.v1 import (
     agent_service_pb2_grpc,
     benchmark_service_pb2,
     benchmark_service_pb2_grpc,
+    evaluation_service_pb2,
+    evaluation_service_pb2_grpc,
     profiling_service_pb2,
     profiling_service_pb2_grpc,
     registry_service_pb2,
@@ -28,6 +30,7 @@ from search_service.api.agents import AgentServicer
 from search_service.api.authentication import Tokens
 from search_service.api.benchmarks import BenchmarkServicer
 from search_service.api.boundary import Boundary
+from search_service.api.evaluation import EvaluationServicer
 from search_service.api.gate import Gate
 from search_service.api.profiling import ProfilingServicer
 from search_service.api.registry import RegistryServicer
@@ -35,6 +38,7 @@ from search_service.api.search import SearchServicer
 from search_service.api.tls import tls_credentials
 from search_service.api.waiting import WaitingRoom
 from search_service.settings import TlsFiles
+from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import Registry
@@ -52,6 +56,7 @@ SERVICES = (
     search_service_pb2.DESCRIPTOR.services_by_name["SearchService"].full_name,
     profiling_service_pb2.DESCRIPTOR.services_by_name["ProfilingService"].full_name,
     agent_service_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
+    evaluation_service_pb2.DESCRIPTOR.services_by_name["EvaluationService"].full_name,
     access_service_pb2.DESCRIPTOR.services_by_name["AccessService"].full_name,
     benchmark_service_pb2.DESCRIPTOR.services_by_name["BenchmarkService"].full_name,
 )
@@ -72,9 +77,10 @@ class Server:
         registry: Registry,
         searcher: Searcher,
         profiling: Profiling,
+        *,
         access: Access,
         experimenting: Experimenting,
-        *,
+        evidence: Evidence,
         tokens: Tokens,
         listen: str,
         threads: int,
@@ -104,7 +110,10 @@ class Server:
         profiling_service_pb2_grpc.add_ProfilingServiceServicer_to_server(
             ProfilingServicer(profiling, self._watchers), self._server
         )
-        agent_service_pb2_grpc.add_AgentServiceServicer_to_server(AgentServicer(profiling, self._agents), self._server)
+        agent_service_pb2_grpc.add_AgentServiceServicer_to_server(
+            AgentServicer(profiling, evidence, self._agents), self._server
+        )
+        evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(EvaluationServicer(evidence), self._server)
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(access, tokens), self._server)
         benchmark_service_pb2_grpc.add_BenchmarkServiceServicer_to_server(
             BenchmarkServicer(experimenting), self._server

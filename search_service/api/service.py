@@ -13,6 +13,7 @@ import grpc
 import structlog
 
 from search_service.api.authentication import Tokens
+from search_service.api.evaluation_samples import ArrowSampleReader
 from search_service.api.repeating import Repeating
 from search_service.api.samples import ArrowSampleInspection
 from search_service.api.server import Server
@@ -21,6 +22,8 @@ from search_service.domain.errors import DomainError, InvalidArgument
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
+from search_service.usecases.evaluation_samples import sweep_samples
+from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import CanonicalModels, Experimenting
 from search_service.usecases.follower import Follower
 from search_service.usecases.leases import expire_leases
@@ -105,12 +108,14 @@ class Service:
         self._experimenting = Experimenting(
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models
         )
+        self.evidence = Evidence(registry=self._registry, profiling=self._profiling, new_reader=ArrowSampleReader)
         self._server = Server(
             self._registry,
             searcher,
             self._profiling,
-            self._access,
-            self._experimenting,
+            access=self._access,
+            experimenting=self._experimenting,
+            evidence=self.evidence,
             tokens=Tokens(partial(authenticate, self._access), self._any_token_exists, settings.require_tokens),
             listen=settings.listen,
             threads=settings.threads,
@@ -166,10 +171,17 @@ class Service:
     def _keep_house(self) -> None:
         """Clears what killed processes and old requests leave behind."""
         forgotten = forget_old_requests(self._registry)
+        expired = sweep_samples(self.evidence)
         swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
         dropped = drop_unused_blobs(self._registry)
-        if forgotten or swept or dropped:
-            _log.info("house_kept", requests_forgotten=forgotten, uploads_swept=swept, blobs_dropped=dropped)
+        if forgotten or expired or swept or dropped:
+            _log.info(
+                "house_kept",
+                requests_forgotten=forgotten,
+                samples_expired=expired,
+                uploads_swept=swept,
+                blobs_dropped=dropped,
+            )
 
     def _expire_leases(self) -> None:
         taken_back = expire_leases(self._profiling)

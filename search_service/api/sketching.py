@@ -52,7 +52,7 @@ class StreamSketcher:
             )
             # A target has no labels to the service, even where a column looks like some.
             dataset = replace(dataset, labels=None)
-            result = sketch(dataset, _choose_space(dataset, find_space))
+            result = sketch(dataset, choose_space(dataset, find_space))
         except SketchError as error:
             raise _invalid(str(error)) from None
         except ARROW_FAILURES as error:
@@ -84,7 +84,7 @@ def _open(stream: ChunkFile) -> pa.RecordBatchReader:
     return pa.ipc.open_stream(stream)
 
 
-def _choose_space(dataset: Dataset, find_space: FindSpace) -> FeatureSpace:
+def choose_space(dataset: Dataset, find_space: FindSpace) -> FeatureSpace:
     """The fixed space of the default featuriser, or the one registered for the schema."""
     featuriser = default_featuriser(dataset.modality)
     fixed = featuriser.fixed_space(dataset.columns)

@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from search_service.domain.evaluation import Validation
+
 T = TypeVar("T")
 
 
@@ -123,6 +125,7 @@ class Model:
     """A registered model. `card` is the full card as canonical JSON; empty in lists and rankings.
 
     `tags` are sorted and distinct; `classes` stand in the order of the output; `dataset_id` is empty if unknown.
+    `metrics` are claims of its owner, `validation` is what was measured, None where nobody did.
     """
 
     id: str
@@ -144,6 +147,7 @@ class Model:
     created_at: datetime
     updated_at: datetime
     revision: int = 1
+    validation: Validation | None = None
 
     @property
     def claimed_accuracy(self) -> float | None:

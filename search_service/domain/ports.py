@@ -21,6 +21,7 @@ from search_service.domain.catalog import (
     Page,
     StoredSignature,
 )
+from search_service.domain.evidence_ports import EvaluationSampleStore, EvaluationStore, PredictorStore
 from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
@@ -359,6 +360,12 @@ class UnitOfWork(Protocol):
     def tokens(self) -> TokenStore: ...
     @property
     def experiments(self) -> ExperimentStore: ...
+    @property
+    def evaluation_samples(self) -> EvaluationSampleStore: ...
+    @property
+    def evaluations(self) -> EvaluationStore: ...
+    @property
+    def predictors(self) -> PredictorStore: ...
 
     def hold_blob(self, digest: str) -> None:
         """Waits until no other unit of work, in any replica, holds that blob, and holds it until this one ends.

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from search_service.domain.evaluation import EvaluateSpec
+
 
 class Precision(StrEnum):
     """The numeric form a variant computes in."""
@@ -82,10 +84,11 @@ class RunLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What a job asks for: every variant under every load.
+    """What a job asks for: every variant under every load, or the outputs of the model on the rows of `evaluate`.
 
-    `model_id` is empty only where every backend is one of MODEL_FREE_BACKENDS. `host_class` is an id or the beginning
-    of one. A deadline or memory limit of 0 takes the agent's default.
+    An evaluate job has neither variants nor loads. `model_id` is empty only where every backend is one of
+    MODEL_FREE_BACKENDS. `host_class` is an id or the beginning of one. A deadline or memory limit of 0 takes the
+    agent's default.
     """
 
     model_id: str
@@ -97,6 +100,7 @@ class JobSpec:
     remote_target: str = ""
     deadline_s: float = 0.0
     memory_limit_bytes: int = 0
+    evaluate: EvaluateSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +232,8 @@ class Agent:
     """A profiler agent as it last registered.
 
     `token_id` is the token it registered with, empty where the service asks for none: calls for this agent must carry
-    the same. `draining`: someone asked it to finish what it has and take no more.
+    the same. `draining`: someone asked it to finish what it has and take no more. `evaluates`: the formats of artifacts
+    whose models it runs in evaluate jobs.
     """
 
     id: str
@@ -243,6 +248,7 @@ class Agent:
     last_seen_at: datetime
     draining: bool = False
     token_id: str = ""
+    evaluates: tuple[str, ...] = ()
 
     def state(self, now: datetime, gone_after: timedelta) -> AgentState:
         """Where it stands at that time, if an agent not heard of for `gone_after` is gone."""

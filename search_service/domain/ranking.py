@@ -54,6 +54,25 @@ class ScoreValues:
     details: dict[int, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyPrediction:
+    """What a candidate is expected to reach on the target.
+
+    `accuracy` and its 90 % interval from `low` to `high` are None where it cannot be predicted, and `notices` say why.
+    `form`: "outputs" where the candidate was run on the target, else "signatures". `contributions`: by how much each
+    kind of evidence changes the accuracy against typical values, the largest change first.
+    """
+
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    form: str
+    evidence_count: int
+    predictor_version: str
+    contributions: tuple[tuple[str, float], ...] = ()
+    notices: tuple[str, ...] = ()
+
+
 class Score(Protocol):
     """A score: one file in search_service/scores with a module-level `SCORE`, or an entry point "msearch.scores"."""
 

@@ -29,6 +29,8 @@ def needs_of(spec: JobSpec) -> frozenset[str]:
         for variant in spec.variants
         if variant.device and variant.backend not in MODEL_FREE_BACKENDS
     }
+    if spec.evaluate is not None:
+        words.add(f"evaluate {spec.evaluate.format}")
     if spec.host_class:
         words.add(f"host {spec.host_class}")
     words |= {f"label {key}={value}" for key, value in spec.labels.items()}
@@ -36,9 +38,10 @@ def needs_of(spec: JobSpec) -> frozenset[str]:
 
 
 def offers_of(agent: Agent) -> frozenset[str]:
-    """What the agent offers: its available backends, every beginning of its host class, its labels."""
+    """What the agent offers: its available backends, what it evaluates, its host class's beginnings, its labels."""
     words = {f"host {agent.host_class[:length]}" for length in range(1, len(agent.host_class) + 1)}
     words |= {f"label {key}={value}" for key, value in agent.labels.items()}
+    words |= {f"evaluate {kind}" for kind in agent.evaluates}
     for backend in agent.backends:
         if backend.available:
             words |= {f"backend {backend.name}/{precision}" for precision in backend.precisions or Precision}

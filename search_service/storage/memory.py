@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from search_service.storage.memory_evidence import MemoryEvaluations, MemoryEvaluationSamples, MemoryPredictors
 from search_service.storage.memory_experiments import MemoryExperiments
 from search_service.storage.memory_jobs import MemoryJobs
 from search_service.storage.memory_profiling import MemoryAgents, MemoryProfiles, MemoryTokens
@@ -45,6 +46,9 @@ class MemoryUnitOfWork:
         self.profiles = MemoryProfiles(session)
         self.tokens = MemoryTokens(session)
         self.experiments = MemoryExperiments(session)
+        self.evaluation_samples = MemoryEvaluationSamples(session)
+        self.evaluations = MemoryEvaluations(session)
+        self.predictors = MemoryPredictors(session)
 
     def __enter__(self) -> MemoryUnitOfWork:
         return self

@@ -13,6 +13,7 @@ from typing import Any
 
 from search_service.domain.access import Token
 from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
+from search_service.domain.evaluation import Evaluation, EvaluationSample, PredictorVersion
 from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job
 from search_service.domain.ports import Change, RequestRecord
@@ -40,6 +41,13 @@ class Tables:
     tokens: dict[str, Token] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
+    evaluation_samples: dict[str, EvaluationSample] = field(default_factory=dict)
+    sample_numbers: dict[str, int] = field(default_factory=dict)
+    evaluations: dict[tuple[str, str], Evaluation] = field(default_factory=dict)
+    evaluation_numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    predictors: dict[int, PredictorVersion] = field(default_factory=dict)
+    last_sample_number: int = 0
+    last_evaluation_number: int = 0
     last_fencing_token: int = 0
     last_profile_number: int = 0
 

@@ -12,6 +12,7 @@ from search_service.domain.catalog import Dataset, FeatureSpace, Filter, Modalit
 from search_service.domain.ports import Change, RequestRecord
 from search_service.storage import refusals
 from search_service.storage.matching import dataset_passes, model_passes
+from search_service.storage.memory_removals import drop_evaluations, drop_samples
 from search_service.storage.memory_session import MemorySession, Tables
 from search_service.storage.paging import number_in
 from search_service.storage.profile_series import series_of
@@ -94,6 +95,7 @@ class MemoryModels:
         for profile in [profile for profile in tables.profiles.values() if profile.model_id == model_id]:
             del tables.profiles[profile.id], tables.profile_numbers[profile.id]
             tables.current_profiles.pop(series_of(profile), None)
+        drop_evaluations(tables, lambda evaluation: evaluation.model_id == model_id)
         self._session.log("model", model_id)
 
     def uses_blob(self, digest: str) -> bool:
@@ -176,6 +178,7 @@ class MemoryDatasets:
         if models:
             raise refusals.dataset_in_use(dataset_id, models, len(models))
         del tables.datasets[dataset_id], tables.signatures[dataset_id], tables.dataset_names[old.name, old.version]
+        drop_samples(tables, lambda sample: sample.dataset_id == dataset_id)
         self._session.log("dataset", dataset_id)
 
     def uses_blob(self, digest: str) -> bool:

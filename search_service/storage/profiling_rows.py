@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from search_service.domain.access import Role, Token
+from search_service.domain.evaluation import EvaluateSpec
 from search_service.domain.jobs import Failure, Job, JobState, Progress, SizeEstimate
 from search_service.domain.profiling import (
     Agent,
@@ -117,6 +118,7 @@ def agent_values(agent: Agent) -> Values:
         "labels": written(agent.labels),
         "backends": written(agent.backends),
         "host": agent.host_json,
+        "evaluates": written(agent.evaluates),
     }
 
 
@@ -135,6 +137,7 @@ def agent_of(row: Row) -> Agent:
         last_seen_at=row.last_seen_at,
         draining=row.draining,
         token_id=row.token_id,
+        evaluates=tuple(json.loads(row.evaluates)),
     )
 
 
@@ -256,6 +259,7 @@ def _spec(read: Fields) -> JobSpec:
             "variants": tuple(variant_of(one) for one in read["variants"]),
             "loads": tuple(load_of(one) for one in read["loads"]),
             "limits": RunLimits(**read.get("limits", {})),
+            "evaluate": EvaluateSpec(**read["evaluate"]) if read.get("evaluate") else None,
         }
     )
 

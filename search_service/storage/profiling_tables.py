@@ -97,6 +97,7 @@ agents = sa.Table(
     sa.Column("last_seen_at", UtcTime, nullable=False),
     sa.Column("labels", TEXT, nullable=False),
     sa.Column("backends", TEXT, nullable=False),
+    sa.Column("evaluates", TEXT, nullable=False),
     sa.Column("host", TEXT, nullable=False),
 )
 

@@ -15,6 +15,14 @@ def model_not_found(model_id: str) -> NotFound:
     return NotFound(f"there is no model {model_id!r}", Reason.MODEL_NOT_FOUND)
 
 
+def evaluation_sample_not_found(sample_id: str) -> NotFound:
+    """No evaluation sample has that id."""
+    return NotFound(
+        f"there is no evaluation sample {sample_id!r}, or no longer: store the rows again",
+        Reason.EVALUATION_SAMPLE_NOT_FOUND,
+    )
+
+
 def model_name_not_found(name: str, version: str) -> NotFound:
     """No model has that name and version."""
     return NotFound(f"there is no model {_titled(name, version)}", Reason.MODEL_NOT_FOUND)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from msearch_sketch.signature import Validation as Statistics
 from search_service.domain.catalog import (
     Artifact,
     Dataset,
@@ -22,6 +25,7 @@ from search_service.domain.catalog import (
     StoredSignature,
     Tensor,
 )
+from search_service.domain.evaluation import MeasuredBy, Validation
 from search_service.storage.words import document_words
 
 Row = sa.Row[Any]
@@ -60,6 +64,7 @@ def model_values(model: Model, dataset_number: int | None, class_list_number: in
         "description": model.description,
         "words": _words(model.name, model.description),
         "card": model.card,
+        "validation": validation_json(model.validation),
     }
 
 
@@ -90,6 +95,30 @@ def model_of(row: Row, card: str = "") -> Model:
         created_at=row.created_at,
         updated_at=row.updated_at,
         revision=row.revision,
+        validation=_validation(row.validation),
+    )
+
+
+def validation_json(validation: Validation | None) -> str:
+    """The text of validation statistics; empty without any."""
+    if validation is None:
+        return ""
+    values = asdict(validation) | {"created_at": validation.created_at.isoformat()}
+    return as_json(values)
+
+
+@lru_cache(maxsize=4096)
+def _validation(text: str) -> Validation | None:
+    if not text:
+        return None
+    read = json.loads(text)
+    counts = {name: tuple(read["statistics"][name]) for name in ("confidence_counts", "confidence_correct")}
+    return Validation(
+        statistics=Statistics(**(read["statistics"] | counts)),
+        measured_by=MeasuredBy(read["measured_by"]),
+        created_at=datetime.fromisoformat(read["created_at"]),
+        class_prior=tuple(read["class_prior"]),
+        sample_digest=read["sample_digest"],
     )
 
 

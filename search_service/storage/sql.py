@@ -12,10 +12,13 @@ from search_service.storage.schema import check_migrated
 from search_service.storage.session import Session
 from search_service.storage.sql_agents import SqlAgents
 from search_service.storage.sql_datasets import SqlDatasets
+from search_service.storage.sql_evaluation_samples import SqlEvaluationSamples
+from search_service.storage.sql_evaluations import SqlEvaluations
 from search_service.storage.sql_experiments import SqlExperiments
 from search_service.storage.sql_jobs import SqlJobs
 from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
+from search_service.storage.sql_predictors import SqlPredictors
 from search_service.storage.sql_profiles import SqlProfiles
 from search_service.storage.sql_spaces import SqlSpaces
 from search_service.storage.sql_tokens import SqlTokens
@@ -51,6 +54,9 @@ class SqlUnitOfWork:
         self.profiles = SqlProfiles(session)
         self.tokens = SqlTokens(session)
         self.experiments = SqlExperiments(session)
+        self.evaluation_samples = SqlEvaluationSamples(session)
+        self.evaluations = SqlEvaluations(session)
+        self.predictors = SqlPredictors(session)
 
     def __enter__(self) -> SqlUnitOfWork:
         return self

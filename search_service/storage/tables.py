@@ -180,6 +180,7 @@ models = sa.Table(
     sa.Column("description", TEXT, nullable=False),
     sa.Column("words", WORDS, nullable=False),
     sa.Column("card", TEXT, nullable=False),
+    sa.Column("validation", TEXT, nullable=False),
     sa.UniqueConstraint("name", "version"),
 )
 _FACETS = ("modality", "task", "artifact_format", "licence_folded", "dataset_number", "class_list_number")

@@ -18,6 +18,7 @@ from search_service.usecases.profiling import Profiling
 
 LARGEST_HOST_BYTES = 256 << 10
 MOST_BACKENDS = 50
+MOST_FORMATS = 50
 MOST_DEVICES = 64
 LARGEST_CAPACITY = 64
 LONGEST_DETAIL = 2000
@@ -34,6 +35,7 @@ class AgentReport:
     labels: Mapping[str, str]
     capacity: int = 1
     version: str = ""
+    evaluates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ def _described(report: AgentReport, id: str, now: datetime, token_id: str) -> Ag
         created_at=now,
         last_seen_at=now,
         token_id=token_id,
+        evaluates=report.evaluates,
     )
 
 
@@ -184,7 +187,17 @@ def _check_report(report: AgentReport) -> AgentReport:
         host_json=check_json("agent.host_json", report.host_json or "{}", LARGEST_HOST_BYTES),
         labels=check_labels(report.labels, "agent.labels"),
         capacity=capacity,
+        evaluates=_check_evaluates(report.evaluates),
     )
+
+
+def _check_evaluates(formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Formats of artifacts, sorted and distinct."""
+    if len(formats) > MOST_FORMATS:
+        raise invalid("agent.evaluates", f"at most {MOST_FORMATS}, not {len(formats)}")
+    for kind in formats:
+        check_name("agent.evaluates", kind)
+    return tuple(sorted(set(formats)))
 
 
 def _check_backend(backend: BackendStatus, path: str) -> None:

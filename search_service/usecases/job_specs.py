@@ -45,6 +45,8 @@ def check_spec(spec: JobSpec, path: str = "spec") -> JobSpec:
     Raises:
         InvalidArgument: a field is missing, unknown or out of range.
     """
+    if spec.evaluate is not None:
+        raise invalid(f"{path}.evaluate", "jobs that run a model on a sample are submitted by EvaluateModels")
     if not 1 <= len(spec.variants) <= MOST_VARIANTS:
         raise invalid(f"{path}.variants", f"must be 1 to {MOST_VARIANTS}, not {len(spec.variants)}")
     if not 1 <= len(spec.loads) <= MOST_LOADS:

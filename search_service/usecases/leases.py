@@ -11,6 +11,7 @@ from search_service.domain import jobs
 from search_service.domain.access import Caller, Role
 from search_service.domain.catalog import DatasetSample, Model
 from search_service.domain.errors import NotFound, Reason
+from search_service.domain.evaluation import EvaluationSample
 from search_service.domain.jobs import Failure, Job, Lease, Progress
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Profile
@@ -31,6 +32,7 @@ class Part(StrEnum):
 
     MODEL = "model"
     SAMPLE = "sample"
+    EVALUATION_SAMPLE = "evaluation_sample"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,8 @@ def complete_job(profiling: Profiling, caller: Caller | None, lease: Lease, repo
     checked = check_profiles(reported)
     with profiling.database.begin() as unit:
         job = unit.jobs.lock(lease.job_id)
+        if job.spec.evaluate is not None:
+            raise invalid("lease.job_id", f"job {job.id} asks for outputs: report it with CompleteEvaluation")
         if not jobs.completed_before(job, lease):
             jobs.check_held(job, lease)
         agent = unit.agents.get(job.agent_id)
@@ -165,7 +169,7 @@ def fail_job(profiling: Profiling, caller: Caller | None, lease: Lease, failure:
     with profiling.database.begin() as unit:
         job = unit.jobs.lock(lease.job_id)
         changed = jobs.fail(job, lease, replace(failure, message=message), retry=retry, now=profiling.clock())
-        _check_owner(unit, caller, job)
+        check_owner(unit, caller, job)
         if changed is not job:
             unit.jobs.replace(changed)
             unit.commit()
@@ -177,25 +181,30 @@ def release_job(profiling: Profiling, caller: Caller | None, lease: Lease) -> No
     with profiling.database.begin() as unit:
         job = unit.jobs.lock(lease.job_id)
         changed = jobs.release(job, lease, now=profiling.clock())
-        _check_owner(unit, caller, job)
+        check_owner(unit, caller, job)
         if changed is not job:
             unit.jobs.replace(changed)
             unit.commit()
 
 
 def fetch_for_job(profiling: Profiling, caller: Caller | None, lease: Lease, part: Part) -> Fetched:
-    """The bytes of the leased job's model, or of the sample of its source dataset, in chunks of at most 1 MiB.
+    """The bytes of the leased job's model, of the sample of its source dataset, or of the rows to run it on, in chunks.
+
+    A chunk has at most 1 MiB.
 
     Raises:
-        NotFound: JOB_NOT_FOUND, ARTIFACT_NOT_FOUND or SAMPLE_NOT_FOUND.
+        NotFound: JOB_NOT_FOUND, ARTIFACT_NOT_FOUND, SAMPLE_NOT_FOUND or EVALUATION_SAMPLE_NOT_FOUND.
         LeaseLost, PermissionDenied: as `renew_lease`.
     """
     with profiling.database.begin() as unit:
         job = unit.jobs.get(lease.job_id)
         jobs.check_held(job, lease)
-        _check_owner(unit, caller, job)
+        check_owner(unit, caller, job)
         model, sample = _needed(unit, job)
-    if part is Part.MODEL:
+        rows = _rows_to_run(unit, job) if part is Part.EVALUATION_SAMPLE else None
+    if rows is not None:
+        digest, size_bytes = rows.digest, rows.size_bytes
+    elif part is Part.MODEL:
         if model is None or not model.artifact.stored:
             raise NotFound(f"the model of job {job.id} has no artifact stored here", Reason.ARTIFACT_NOT_FOUND)
         digest, size_bytes = model.artifact.digest, model.artifact.size_bytes
@@ -234,15 +243,22 @@ def _needed(unit: UnitOfWork, job: Job) -> tuple[Model | None, DatasetSample | N
     return model, unit.datasets.get(model.dataset_id).sample if model.dataset_id else None
 
 
+def _rows_to_run(unit: UnitOfWork, job: Job) -> EvaluationSample:
+    if job.spec.evaluate is None:
+        raise invalid("part", f"job {job.id} runs its model on no evaluation sample")
+    return unit.evaluation_samples.get(job.spec.evaluate.sample_id)
+
+
 def _held(unit: UnitOfWork, caller: Caller | None, lease: Lease) -> Job:
     """The job, locked, whose lease that is."""
     job = unit.jobs.lock(lease.job_id)
     jobs.check_held(job, lease)
-    _check_owner(unit, caller, job)
+    check_owner(unit, caller, job)
     return job
 
 
-def _check_owner(unit: UnitOfWork, caller: Caller | None, job: Job) -> None:
+def check_owner(unit: UnitOfWork, caller: Caller | None, job: Job) -> None:
+    """Raises PermissionDenied where a token of the role agent speaks for the agent of another token."""
     # After the lease: who lost it learns that, whoever has the job now.
     if caller is not None and caller.role is Role.AGENT:
         check_own(unit.agents.get(job.agent_id), caller)

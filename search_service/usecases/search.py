@@ -15,7 +15,7 @@ from search_service.domain.catalog import FeatureSpace, Filter, Modality, Model
 from search_service.domain.errors import NotFound, Reason
 from search_service.domain.ports import Database
 from search_service.domain.profiling import Profile
-from search_service.domain.ranking import Score, ScoreInfo
+from search_service.domain.ranking import AccuracyPrediction, Score, ScoreInfo
 from search_service.usecases.explanations import Exclusion, describe_value, explain_exclusions, give_notices
 from search_service.usecases.fields import invalid
 from search_service.usecases.live_catalogue import LiveCatalogue
@@ -34,7 +34,10 @@ _KEPT_TARGETS = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankingOptions:
-    """How to rank; an empty order means the service's default."""
+    """How to rank; an empty order means the service's default.
+
+    `sample_id` names the target's evaluation sample, for predictions from the outputs that candidates gave on it.
+    """
 
     filter: Filter = field(default_factory=Filter)
     order_by: tuple[WeightedScore, ...] = ()
@@ -43,6 +46,8 @@ class RankingOptions:
     page_token: str = ""
     explain: bool = False
     profiles: ProfileOptions = field(default_factory=ProfileOptions)
+    predict_accuracy: bool = False
+    sample_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Candidate:
     """One ranked model; `rank` counts from 1. `ranking_value` is NaN where the one score has no value.
 
     `profile` speaks for it, without histogram and runs; None where no profile was asked for or none counts.
+    `prediction` is None where none was asked for.
     """
 
     rank: int
@@ -68,6 +74,7 @@ class Candidate:
     scores: tuple[ScoreValue, ...]
     ranking_value: float
     profile: Profile | None = None
+    prediction: AccuracyPrediction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

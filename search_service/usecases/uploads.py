@@ -1,7 +1,8 @@
-"""Bytes on their way in, and the one way out for blobs that no model and no sample uses."""
+"""Bytes on their way in, and the one way out for blobs that nothing uses."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,6 +90,20 @@ def take_in(
         writer.abort()
 
 
+@contextmanager
+def store_bytes(registry: Registry, data: bytes) -> Iterator[Arrived]:
+    """As `take_in`, for bytes that this service has made."""
+    upload = Upload(hashlib.sha256(data).hexdigest(), len(data))
+    view = memoryview(data)
+    chunks = (bytes(view[start : start + LARGEST_CHUNK_BYTES]) for start in range(0, len(data), LARGEST_CHUNK_BYTES))
+    with take_in(registry, upload, chunks, _look_away) as arrived:
+        yield arrived
+
+
+def _look_away(chunk: bytes) -> None:
+    del chunk
+
+
 class Arrived:
     """Bytes that have all arrived, not yet visible."""
 
@@ -123,7 +138,7 @@ class Received:
 
 
 def drop_unused_blob(registry: Registry, digest: str) -> bool:
-    """Removes the blob if no model and no sample uses it and says whether it did.
+    """Removes the blob if nothing uses it and says whether it did.
 
     The check and the removal happen while the blob is held, and whoever makes something use a blob holds it from the
     moment it is written to the commit. So either this sees the use, or the bytes are written after this removal.
@@ -151,7 +166,8 @@ def drop_unused_blobs(registry: Registry) -> int:
 
 
 def _is_used(unit: UnitOfWork, digest: str) -> bool:
-    return unit.models.uses_blob(digest) or unit.datasets.uses_blob(digest)
+    stores = (unit.models, unit.datasets, unit.evaluation_samples, unit.evaluations, unit.predictors)
+    return any(store.uses_blob(digest) for store in stores)
 
 
 def _wrong_size(problem: str) -> InvalidArgument:

@@ -28,6 +28,8 @@ from msearch.v1 import agent_service_pb2 as gpb
 from msearch.v1 import agent_service_pb2_grpc as agent_grpc
 from msearch.v1 import benchmark_service_pb2 as bpb
 from msearch.v1 import benchmark_service_pb2_grpc as benchmark_grpc
+from msearch.v1 import evaluation_service_pb2 as epb
+from msearch.v1 import evaluation_service_pb2_grpc as evaluation_grpc
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as jpb
 from msearch.v1 import profiling_service_pb2_grpc as profiling_grpc
@@ -56,6 +58,7 @@ STUBS = {
     "ProfilingService": (jpb, profiling_grpc.ProfilingServiceStub),
     "BenchmarkService": (bpb, benchmark_grpc.BenchmarkServiceStub),
     "AgentService": (gpb, agent_grpc.AgentServiceStub),
+    "EvaluationService": (epb, evaluation_grpc.EvaluationServiceStub),
     "AccessService": (apb, access_grpc.AccessServiceStub),
 }
 

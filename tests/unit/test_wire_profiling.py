@@ -26,6 +26,7 @@ from search_service.domain import jobs as job_words
 from search_service.domain import profiling as words
 from search_service.domain.catalog import DatasetSample, Model
 from search_service.domain.errors import InvalidArgument
+from search_service.domain.evaluation import EvaluateSpec
 from search_service.usecases.agents import SeenAgent
 from search_service.usecases.fields import Reference
 from search_service.usecases.leases import Acquired, Part
@@ -52,10 +53,13 @@ LIMITS = st.builds(
     words.RunLimits, min_duration_s=SECONDS, min_queries=COUNT, max_duration_s=SECONDS, repeats=COUNT,
     precision=VALUE, seed=st.integers(1, 2**64 - 1), epsilon=VALUE,
 )  # fmt: skip
+EVALUATE = st.builds(
+    EvaluateSpec, sample_id=WORD, sample_digest=WORD, row_count=COUNT, format=WORD, with_noise=st.just(True)
+)
 SPEC = st.builds(
     words.JobSpec, model_id=WORD, variants=st.lists(VARIANT, min_size=1, max_size=2).map(tuple),
     loads=st.lists(LOAD, min_size=1, max_size=2).map(tuple), limits=LIMITS, host_class=WORD, labels=LABELS,
-    remote_target=WORD, deadline_s=SECONDS, memory_limit_bytes=COUNT,
+    remote_target=WORD, deadline_s=SECONDS, memory_limit_bytes=COUNT, evaluate=EVALUATE,
 )  # fmt: skip
 FAILURE = st.builds(job_words.Failure, code=WORD, message=WORD)
 PROGRESS = st.builds(job_words.Progress, fraction=VALUE, stage=WORD, message=WORD)
@@ -88,7 +92,7 @@ BACKEND = st.builds(
 AGENT = st.builds(
     words.Agent, id=WORD, name=WORD, host_class=WORD, host_json=WORD,
     backends=st.lists(BACKEND, min_size=1, max_size=2).map(tuple), labels=LABELS, capacity=COUNT, version=WORD,
-    created_at=TIME, last_seen_at=TIME,
+    created_at=TIME, last_seen_at=TIME, evaluates=WORDS,
 )  # fmt: skip
 SEEN = st.builds(SeenAgent, agent=AGENT, state=st.sampled_from(words.AgentState), job_ids=WORDS)
 ACQUIRED = st.builds(Acquired, lease=LEASE, job=JOB, model=MODEL, sample=SAMPLE, drain=st.just(True))
@@ -244,7 +248,7 @@ def test_an_interval_of_zero_is_not_no_interval(measurement: words.Measurement) 
 def test_an_agent_makes_the_round_trip(seen: SeenAgent) -> None:
     message = again(agents.write_agent(seen))
     report = agents.read_report(message, "agent")
-    names = ("name", "host_class", "host_json", "backends", "labels", "capacity", "version")
+    names = ("name", "host_class", "host_json", "backends", "labels", "capacity", "version", "evaluates")
     assert [getattr(report, name) for name in names] == [getattr(seen.agent, name) for name in names]
     assert message.id == seen.agent.id
     assert enums.AGENT_STATE_FROM_PROTO[message.state] is seen.state

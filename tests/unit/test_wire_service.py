@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from msearch.v1 import error_reason_pb2, types_pb2
 from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import search_service_pb2 as spb
+from msearch_sketch.signature import Validation as Statistics
 from search_service.api import errors
 from search_service.api.wire import catalogue, enums, registry, search
 from search_service.domain import catalog
+from search_service.domain import evaluation as evaluation_words
 from search_service.domain.errors import DomainError, InvalidArgument, Reason
-from search_service.domain.ranking import ScoreInfo
+from search_service.domain.ranking import AccuracyPrediction, ScoreInfo
 from search_service.usecases.datasets import NewDataset
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.orders import WeightedScore
@@ -51,23 +53,36 @@ DATASET = st.builds(
     catalog.Dataset, id=WORD, name=WORD, version=WORD, description=WORD, tags=WORDS, licence=WORD, modality=MODALITY,
     signatures=st.tuples(SUMMARY), created_at=TIME, updated_at=TIME, revision=COUNT, sample=SAMPLE,
 )  # fmt: skip
+STATISTICS = st.builds(
+    Statistics, accuracy=VALUE, count=COUNT, temperature=VALUE, mean_confidence=VALUE, atc_threshold=VALUE,
+    confidence_counts=st.tuples(COUNT, COUNT), confidence_correct=st.tuples(COUNT, COUNT),
+)  # fmt: skip
+VALIDATION = st.builds(
+    evaluation_words.Validation, statistics=STATISTICS, measured_by=st.sampled_from(evaluation_words.MeasuredBy),
+    created_at=TIME, class_prior=st.tuples(VALUE), sample_digest=WORD,
+)  # fmt: skip
 MODEL = st.builds(
     catalog.Model, id=WORD, name=WORD, version=WORD, description=WORD, licence=WORD, tags=WORDS, task=WORD,
     modality=MODALITY, classes=WORDS, metrics=st.tuples(METRIC), parent=WORD, artifact=ARTIFACT,
     inputs=st.tuples(TENSOR), outputs=st.tuples(TENSOR, TENSOR), dataset_id=WORD, card=WORD, created_at=TIME,
-    updated_at=TIME, revision=COUNT,
+    updated_at=TIME, revision=COUNT, validation=VALIDATION,
 )  # fmt: skip
 FILTER = st.builds(
     catalog.Filter, tasks=WORDS, modalities=st.lists(MODALITY, min_size=1).map(tuple), classes=WORDS, tags=WORDS,
     licences=WORDS, text=WORD, formats=WORDS, dataset_id=WORD,
 )  # fmt: skip
 ORDER = st.lists(st.builds(WeightedScore, WORD, VALUE), min_size=1, max_size=3).map(tuple)
+PREDICTION = st.builds(
+    AccuracyPrediction, accuracy=VALUE, low=VALUE, high=VALUE, form=WORD, evidence_count=COUNT, predictor_version=WORD,
+    contributions=st.tuples(st.tuples(WORD, VALUE)), notices=WORDS,
+)  # fmt: skip
 RANKING = st.builds(
     Ranking,
     candidates=st.tuples(
         st.builds(
             Candidate, rank=COUNT, model=MODEL, dataset_name=WORD, ranking_value=VALUE,
             scores=st.tuples(st.builds(ScoreValue, score=WORD, value=VALUE, support=VALUE, detail=WORD)),
+            prediction=PREDICTION,
         )
     ),
     next_page_token=WORD, total=COUNT, order_by=ORDER, space_digest=WORD, target_rows=COUNT, notices=WORDS,
@@ -142,6 +157,14 @@ def test_a_model_says_what_it_is(model: catalog.Model) -> None:
         assert (written.name, written.element_type, shape) == (tensor.name, tensor.element_type, tensor.shape)
 
 
+@given(VALIDATION)
+def test_validation_statistics_make_the_round_trip(validation: evaluation_words.Validation) -> None:
+    message = catalogue.write_validation(validation)
+    told = catalogue.read_validation(type(message).FromString(message.SerializeToString()))
+    assert told == (validation.statistics, validation.class_prior, validation.sample_digest)
+    assert (message.measured_by, message.create_time.ToDatetime(UTC)) == (validation.measured_by, validation.created_at)
+
+
 @given(SAMPLE)
 def test_a_sample_makes_the_round_trip(sample: catalog.DatasetSample) -> None:
     assert catalogue.read_sample(catalogue.write_sample(sample)) == sample
@@ -152,8 +175,9 @@ def test_ranking_options_make_the_round_trip(
     wanted: catalog.Filter, order: tuple[WeightedScore, ...], scores: tuple[str, ...], size: int, token: str
 ) -> None:
     options = RankingOptions(
-        filter=wanted, order_by=order, scores=scores, page_size=size, page_token=token, explain=True
-    )
+        filter=wanted, order_by=order, scores=scores, page_size=size, page_token=token, explain=True,
+        predict_accuracy=True, sample_id=token,
+    )  # fmt: skip
     message = spb.RankingOptions(
         filter=types_pb2.Filter(
             tasks=wanted.tasks,
@@ -170,6 +194,8 @@ def test_ranking_options_make_the_round_trip(
         page_size=size,
         page_token=token,
         explain=True,
+        predict_accuracy=True,
+        sample_id=token,
     )
     assert set(unset(message)) <= OPTIONAL
     assert search.read_options(message) == options

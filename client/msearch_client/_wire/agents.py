@@ -41,6 +41,7 @@ def agent_from_proto(message: pb.Agent) -> Agent:
         last_seen_at=time_from_proto(message.last_seen_time),
         job_ids=tuple(message.job_ids),
         version=message.version,
+        evaluates=tuple(message.evaluates),
     )
 
 

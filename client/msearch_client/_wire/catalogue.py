@@ -18,6 +18,7 @@ from msearch_client._catalogue import (
     Tensor,
 )
 from msearch_client._errors import InternalError
+from msearch_client._wire.evaluations import validation_from_proto
 from msearch_client._wire.times import time_from_proto
 
 MODALITY_TO_PROTO: dict[Modality, pb.Modality.ValueType] = {
@@ -155,6 +156,7 @@ def model_from_proto(message: pb.Model) -> Model:
         created_at=time_from_proto(message.create_time),
         updated_at=time_from_proto(message.update_time),
         revision=message.revision,
+        validation=validation_from_proto(message.validation) if message.HasField("validation") else None,
     )
 
 

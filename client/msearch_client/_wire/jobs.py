@@ -12,6 +12,7 @@ from msearch_client._errors import InternalError
 from msearch_client._jobs import Failure, Job, JobSpec, JobState, Progress, RunLimits, SizeEstimate
 from msearch_client._loads import Batching, Load, Scenario
 from msearch_client._variants import Precision, Variant
+from msearch_client._wire.evaluations import evaluate_from_proto
 from msearch_client._wire.times import seconds_from_proto, seconds_to_proto, time_from_proto
 
 Number = TypeVar("Number", bound=int)
@@ -168,6 +169,7 @@ def spec_from_proto(message: pb.JobSpec) -> JobSpec:
         remote_target=message.remote_target,
         deadline_s=seconds_from_proto(message.deadline),
         memory_limit_bytes=message.memory_limit_bytes or None,
+        evaluate=evaluate_from_proto(message.evaluate) if message.HasField("evaluate") else None,
     )
 
 

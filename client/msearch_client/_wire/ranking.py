@@ -6,6 +6,7 @@ from msearch.v1 import search_service_pb2 as pb
 from msearch_client._constraints import Constraint, ProfileOptions, Relation
 from msearch_client._rankings import Candidate, Exclusion, Question, Ranking, Score, Scores, ScoreValue, WeightedScore
 from msearch_client._wire.catalogue import filter_to_proto, model_from_proto
+from msearch_client._wire.evaluations import prediction_from_proto
 from msearch_client._wire.profiles import profile_from_proto
 from msearch_sketch.signature import Signature
 
@@ -65,6 +66,7 @@ def _candidate_from_proto(message: pb.Candidate) -> Candidate:
         ),
         ranking_value=message.ranking_value,
         profile=profile_from_proto(message.profile) if message.HasField("profile") else None,
+        prediction=prediction_from_proto(message.prediction) if message.HasField("prediction") else None,
     )
 
 

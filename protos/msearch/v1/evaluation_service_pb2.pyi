@@ -427,7 +427,7 @@ class EvaluateModelsRequest(_message.Message):
     ALLOW_WAITING_FIELD_NUMBER: _builtins.int
     WITH_NOISE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call safe to repeat; empty for none."""
+    """Ignored: the call is safe to repeat as it is, since a model that runs, or ran, on the sample is not run again."""
     sample_id: _builtins.str
     """The sample; its rows must be stored."""
     host_class: _builtins.str
@@ -506,8 +506,8 @@ class RefusedModel(_message.Message):
     model_id: _builtins.str
     """The model."""
     code: _builtins.str
-    """Machine-readable: "no_artifact", "format", "modality", "no_card_input", "disjoint_classes", "evaluate_failed",
-    "bad_outputs".
+    """Machine-readable: "model_not_found", "no_artifact", "no_capable_agent", "modality", "no_card_input" or
+    "disjoint_classes".
     """
     message: _builtins.str
     """For people."""
@@ -546,7 +546,7 @@ class Outputs(_message.Message):
     """
     noisy_predictions: _builtins.bytes
     """Predicted class of every row (index into `classes`, -1 for none) under each draw of noise on the weights, draw
-    after draw, little-endian int16; empty where noise was not asked for.
+    after draw, little-endian int16; at most 2 MiB; empty where noise was not asked for.
     """
     skipped_count: _builtins.int
     """Rows that the model could not take, with why in words."""
@@ -665,76 +665,6 @@ class AddOutputsResponse(_message.Message):
 Global___AddOutputsResponse: _TypeAlias = AddOutputsResponse  # noqa: Y015
 
 @_typing.final
-class Validation(_message.Message):
-    """How a model did on labelled held-out rows."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ACCURACY_FIELD_NUMBER: _builtins.int
-    ROW_COUNT_FIELD_NUMBER: _builtins.int
-    TEMPERATURE_FIELD_NUMBER: _builtins.int
-    MEAN_CONFIDENCE_FIELD_NUMBER: _builtins.int
-    ATC_THRESHOLD_FIELD_NUMBER: _builtins.int
-    CONFIDENCE_COUNTS_FIELD_NUMBER: _builtins.int
-    CONFIDENCE_CORRECT_FIELD_NUMBER: _builtins.int
-    CLASS_PRIOR_FIELD_NUMBER: _builtins.int
-    MEASURED_BY_FIELD_NUMBER: _builtins.int
-    SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    accuracy: _builtins.float
-    """Share of rows it was right on."""
-    row_count: _builtins.int
-    """Rows."""
-    temperature: _builtins.float
-    """Temperature that calibrates its probabilities on these rows; 1 leaves them alone."""
-    mean_confidence: _builtins.float
-    """Mean of the largest calibrated probability."""
-    atc_threshold: _builtins.float
-    """Threshold of the score `atc` (negative entropy form)."""
-    measured_by: _builtins.str
-    """Where it was measured: "agent", "client" or "outputs" (from added outputs)."""
-    sample_digest: _builtins.str
-    """Digest of the validation sample; empty if it was not stored."""
-    @_builtins.property
-    def confidence_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Rows by their largest probability in 15 equal bins over [0, 1]."""
-
-    @_builtins.property
-    def confidence_correct(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Of these, rows it was right on."""
-
-    @_builtins.property
-    def class_prior(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Share of each class among the labels, in the order of the model's classes."""
-
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
-
-    def __init__(
-        self,
-        *,
-        accuracy: _builtins.float = ...,
-        row_count: _builtins.int = ...,
-        temperature: _builtins.float = ...,
-        mean_confidence: _builtins.float = ...,
-        atc_threshold: _builtins.float = ...,
-        confidence_counts: _abc.Iterable[_builtins.int] | None = ...,
-        confidence_correct: _abc.Iterable[_builtins.int] | None = ...,
-        class_prior: _abc.Iterable[_builtins.float] | None = ...,
-        measured_by: _builtins.str = ...,
-        sample_digest: _builtins.str = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "atc_threshold", b"atc_threshold", "class_prior", b"class_prior", "confidence_correct", b"confidence_correct", "confidence_counts", b"confidence_counts", "create_time", b"create_time", "mean_confidence", b"mean_confidence", "measured_by", b"measured_by", "row_count", b"row_count", "sample_digest", b"sample_digest", "temperature", b"temperature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Validation: _TypeAlias = Validation  # noqa: Y015
-
-@_typing.final
 class PutValidationRequest(_message.Message):
     """Asks to store validation statistics."""
 
@@ -747,14 +677,14 @@ class PutValidationRequest(_message.Message):
         """The model."""
 
     @_builtins.property
-    def validation(self) -> Global___Validation:
+    def validation(self) -> _types_pb2.Validation:
         """What was measured."""
 
     def __init__(
         self,
         *,
         model: _registry_service_pb2.ModelReference | None = ...,
-        validation: Global___Validation | None = ...,
+        validation: _types_pb2.Validation | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -772,13 +702,13 @@ class PutValidationResponse(_message.Message):
 
     VALIDATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def validation(self) -> Global___Validation:
+    def validation(self) -> _types_pb2.Validation:
         """As stored."""
 
     def __init__(
         self,
         *,
-        validation: Global___Validation | None = ...,
+        validation: _types_pb2.Validation | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

@@ -511,6 +511,7 @@ class EvaluateSpec(_message.Message):
     SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
     ROW_COUNT_FIELD_NUMBER: _builtins.int
     WITH_NOISE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
     sample_id: _builtins.str
     """The evaluation sample."""
     sample_digest: _builtins.str
@@ -519,6 +520,8 @@ class EvaluateSpec(_message.Message):
     """Rows in it."""
     with_noise: _builtins.bool
     """Also run the model with noise on its weights, for the score `worst_noise`."""
+    format: _builtins.str
+    """Format of the model's artifact: only agents whose `evaluates` names it get the job."""
     def __init__(
         self,
         *,
@@ -526,10 +529,11 @@ class EvaluateSpec(_message.Message):
         sample_digest: _builtins.str = ...,
         row_count: _builtins.int = ...,
         with_noise: _builtins.bool = ...,
+        format: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_count", b"row_count", "sample_digest", b"sample_digest", "sample_id", b"sample_id", "with_noise", b"with_noise"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "row_count", b"row_count", "sample_digest", b"sample_digest", "sample_id", b"sample_id", "with_noise", b"with_noise"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1087,6 +1091,7 @@ class Agent(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     JOB_IDS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EVALUATES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service; the same for the same name."""
     name: _builtins.str
@@ -1121,6 +1126,10 @@ class Agent(_message.Message):
     def job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Jobs it holds."""
 
+    @_builtins.property
+    def evaluates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Formats of artifacts ("onnx", ...) whose models it runs in evaluate jobs; empty if it takes no such job."""
+
     def __init__(
         self,
         *,
@@ -1136,10 +1145,11 @@ class Agent(_message.Message):
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
+        evaluates: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "capacity", b"capacity", "create_time", b"create_time", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_ids", b"job_ids", "labels", b"labels", "last_seen_time", b"last_seen_time", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "capacity", b"capacity", "create_time", b"create_time", "evaluates", b"evaluates", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_ids", b"job_ids", "labels", b"labels", "last_seen_time", b"last_seen_time", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

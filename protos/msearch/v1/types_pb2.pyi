@@ -407,6 +407,76 @@ class Metric(_message.Message):
 Global___Metric: _TypeAlias = Metric  # noqa: Y015
 
 @_typing.final
+class Validation(_message.Message):
+    """How a model did on labelled held-out rows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCURACY_FIELD_NUMBER: _builtins.int
+    ROW_COUNT_FIELD_NUMBER: _builtins.int
+    TEMPERATURE_FIELD_NUMBER: _builtins.int
+    MEAN_CONFIDENCE_FIELD_NUMBER: _builtins.int
+    ATC_THRESHOLD_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_COUNTS_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_CORRECT_FIELD_NUMBER: _builtins.int
+    CLASS_PRIOR_FIELD_NUMBER: _builtins.int
+    MEASURED_BY_FIELD_NUMBER: _builtins.int
+    SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    accuracy: _builtins.float
+    """Share of rows it was right on."""
+    row_count: _builtins.int
+    """Rows."""
+    temperature: _builtins.float
+    """Temperature that calibrates its probabilities on these rows; 1 leaves them alone."""
+    mean_confidence: _builtins.float
+    """Mean of the largest calibrated probability."""
+    atc_threshold: _builtins.float
+    """Threshold of the score `atc` (negative entropy form)."""
+    measured_by: _builtins.str
+    """Where it was measured: "agent", "client" (which says so) or "outputs" (that a client added, counted here)."""
+    sample_digest: _builtins.str
+    """Digest of the validation sample; empty if it was not stored."""
+    @_builtins.property
+    def confidence_counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Rows by their largest probability in 15 equal bins over [0, 1]."""
+
+    @_builtins.property
+    def confidence_correct(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of these, rows it was right on."""
+
+    @_builtins.property
+    def class_prior(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Share of each class among the labels, in the order of the model's classes."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        accuracy: _builtins.float = ...,
+        row_count: _builtins.int = ...,
+        temperature: _builtins.float = ...,
+        mean_confidence: _builtins.float = ...,
+        atc_threshold: _builtins.float = ...,
+        confidence_counts: _abc.Iterable[_builtins.int] | None = ...,
+        confidence_correct: _abc.Iterable[_builtins.int] | None = ...,
+        class_prior: _abc.Iterable[_builtins.float] | None = ...,
+        measured_by: _builtins.str = ...,
+        sample_digest: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "atc_threshold", b"atc_threshold", "class_prior", b"class_prior", "confidence_correct", b"confidence_correct", "confidence_counts", b"confidence_counts", "create_time", b"create_time", "mean_confidence", b"mean_confidence", "measured_by", b"measured_by", "row_count", b"row_count", "sample_digest", b"sample_digest", "temperature", b"temperature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Validation: _TypeAlias = Validation  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """A registered model."""
 
@@ -431,6 +501,7 @@ class Model(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    VALIDATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service."""
     name: _builtins.str
@@ -463,7 +534,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___Metric]:
-        """Metrics that its owner claims."""
+        """Metrics that its owner claims; `validation` is what was measured."""
 
     @_builtins.property
     def artifact(self) -> Global___Artifact:
@@ -484,6 +555,10 @@ class Model(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
+
+    @_builtins.property
+    def validation(self) -> Global___Validation:
+        """How it did on labelled held-out rows of its source dataset; unset if nobody measured it."""
 
     def __init__(
         self,
@@ -507,10 +582,11 @@ class Model(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        validation: Global___Validation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "create_time", b"create_time", "update_time", b"update_time", "validation", b"validation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "card_json", b"card_json", "classes", b"classes", "create_time", b"create_time", "dataset_id", b"dataset_id", "description", b"description", "id", b"id", "inputs", b"inputs", "licence", b"licence", "metrics", b"metrics", "modality", b"modality", "name", b"name", "outputs", b"outputs", "parent", b"parent", "revision", b"revision", "tags", b"tags", "task", b"task", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact", b"artifact", "card_json", b"card_json", "classes", b"classes", "create_time", b"create_time", "dataset_id", b"dataset_id", "description", b"description", "id", b"id", "inputs", b"inputs", "licence", b"licence", "metrics", b"metrics", "modality", b"modality", "name", b"name", "outputs", b"outputs", "parent", b"parent", "revision", b"revision", "tags", b"tags", "task", b"task", "update_time", b"update_time", "validation", b"validation", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

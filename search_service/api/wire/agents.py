@@ -54,6 +54,7 @@ def write_agent(seen: SeenAgent) -> profiles_pb2.Agent:
         last_seen_time=write_time(agent.last_seen_at),
         job_ids=seen.job_ids,
         version=agent.version,
+        evaluates=agent.evaluates,
     )
 
 
@@ -69,6 +70,7 @@ def read_report(message: profiles_pb2.Agent, path: str) -> AgentReport:
         labels=dict(message.labels),
         capacity=message.capacity,
         version=message.version,
+        evaluates=tuple(message.evaluates),
     )
 
 

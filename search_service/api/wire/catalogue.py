@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msearch.v1 import types_pb2
+from msearch_sketch.signature import Validation as Statistics
 from search_service.api.wire.enums import MODALITY_TO_PROTO, read_modality
 from search_service.api.wire.times import write_time
 from search_service.domain.catalog import (
@@ -18,6 +19,7 @@ from search_service.domain.catalog import (
     SignatureSummary,
     Tensor,
 )
+from search_service.domain.evaluation import Validation
 
 
 def write_space(space: FeatureSpace) -> types_pb2.FeatureSpace:
@@ -135,7 +137,39 @@ def write_model(model: Model) -> types_pb2.Model:
         create_time=write_time(model.created_at),
         update_time=write_time(model.updated_at),
         revision=model.revision,
+        validation=None if model.validation is None else write_validation(model.validation),
     )
+
+
+def write_validation(validation: Validation) -> types_pb2.Validation:
+    statistics = validation.statistics
+    return types_pb2.Validation(
+        accuracy=statistics.accuracy,
+        row_count=statistics.count,
+        temperature=statistics.temperature,
+        mean_confidence=statistics.mean_confidence,
+        atc_threshold=statistics.atc_threshold,
+        confidence_counts=statistics.confidence_counts,
+        confidence_correct=statistics.confidence_correct,
+        class_prior=validation.class_prior,
+        measured_by=validation.measured_by.value,
+        sample_digest=validation.sample_digest,
+        create_time=write_time(validation.created_at),
+    )
+
+
+def read_validation(message: types_pb2.Validation) -> tuple[Statistics, tuple[float, ...], str]:
+    """The statistics, the class prior and the digest of the sample, as a client tells them."""
+    statistics = Statistics(
+        accuracy=message.accuracy,
+        count=message.row_count,
+        temperature=message.temperature,
+        mean_confidence=message.mean_confidence,
+        atc_threshold=message.atc_threshold,
+        confidence_counts=tuple(message.confidence_counts),
+        confidence_correct=tuple(message.confidence_correct),
+    )
+    return statistics, tuple(message.class_prior), message.sample_digest
 
 
 def read_filter(message: types_pb2.Filter, path: str) -> Filter:

@@ -58,6 +58,9 @@ REASON_TO_PROTO: dict[Reason, error_reason_pb2.ErrorReason.ValueType] = {
     Reason.INVALID_BENCHMARK: error_reason_pb2.ERROR_REASON_INVALID_BENCHMARK,
     Reason.CONFIRMATION_REQUIRED: error_reason_pb2.ERROR_REASON_CONFIRMATION_REQUIRED,
     Reason.EXPERIMENT_NOT_FOUND: error_reason_pb2.ERROR_REASON_EXPERIMENT_NOT_FOUND,
+    Reason.EVALUATION_SAMPLE_NOT_FOUND: error_reason_pb2.ERROR_REASON_EVALUATION_SAMPLE_NOT_FOUND,
+    Reason.DISJOINT_CLASSES: error_reason_pb2.ERROR_REASON_DISJOINT_CLASSES,
+    Reason.ROWS_NOT_STORED: error_reason_pb2.ERROR_REASON_ROWS_NOT_STORED,
 }
 
 PRECISION_TO_PROTO: dict[Precision, profiles_pb2.Precision.ValueType] = {
@@ -118,6 +121,7 @@ ROLE_FROM_PROTO: dict[int, Role] = {number: role for role, number in ROLE_TO_PRO
 PART_TO_PROTO: dict[Part, agent_service_pb2.FetchForJobRequest.Part.ValueType] = {
     Part.MODEL: agent_service_pb2.FetchForJobRequest.PART_MODEL,
     Part.SAMPLE: agent_service_pb2.FetchForJobRequest.PART_SAMPLE,
+    Part.EVALUATION_SAMPLE: agent_service_pb2.FetchForJobRequest.PART_EVALUATION_SAMPLE,
 }
 PART_FROM_PROTO: dict[int, Part] = {number: part for part, number in PART_TO_PROTO.items()}
 

@@ -18,6 +18,7 @@ from search_service.api.wire.times import (
     write_seconds,
     write_time,
 )
+from search_service.domain.evaluation import EvaluateSpec
 from search_service.domain.jobs import Failure, Job, Lease, Progress
 from search_service.domain.profiling import Batching, JobSpec, Load, RunLimits, Variant
 
@@ -83,6 +84,26 @@ def read_load(message: profiles_pb2.Load, path: str) -> Load:
     )
 
 
+def write_evaluate(spec: EvaluateSpec) -> profiles_pb2.EvaluateSpec:
+    return profiles_pb2.EvaluateSpec(
+        sample_id=spec.sample_id,
+        sample_digest=spec.sample_digest,
+        row_count=spec.row_count,
+        with_noise=spec.with_noise,
+        format=spec.format,
+    )
+
+
+def read_evaluate(message: profiles_pb2.EvaluateSpec) -> EvaluateSpec:
+    return EvaluateSpec(
+        sample_id=message.sample_id,
+        sample_digest=message.sample_digest,
+        row_count=message.row_count,
+        with_noise=message.with_noise,
+        format=message.format,
+    )
+
+
 def write_spec(spec: JobSpec) -> profiles_pb2.JobSpec:
     limits = spec.limits
     return profiles_pb2.JobSpec(
@@ -103,6 +124,7 @@ def write_spec(spec: JobSpec) -> profiles_pb2.JobSpec:
         remote_target=spec.remote_target,
         deadline=write_seconds(spec.deadline_s),
         memory_limit_bytes=spec.memory_limit_bytes,
+        evaluate=None if spec.evaluate is None else write_evaluate(spec.evaluate),
     )
 
 
@@ -129,6 +151,7 @@ def read_spec(message: profiles_pb2.JobSpec, path: str) -> JobSpec:
         remote_target=message.remote_target,
         deadline_s=read_seconds(message.deadline, f"{path}.deadline"),
         memory_limit_bytes=message.memory_limit_bytes,
+        evaluate=read_evaluate(message.evaluate) if message.HasField("evaluate") else None,
     )
 
 

@@ -11,7 +11,7 @@ from search_service.api.wire.catalogue import read_filter, write_model
 from search_service.api.wire.enums import read_enum
 from search_service.api.wire.profiles import write_profile
 from search_service.domain.catalog import Model
-from search_service.domain.ranking import ScoreInfo
+from search_service.domain.ranking import AccuracyPrediction, ScoreInfo
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.fields import invalid
 from search_service.usecases.measured import Constraint, ProfileOptions
@@ -37,6 +37,8 @@ def read_options(message: pb.RankingOptions, path: str = "options") -> RankingOp
         page_token=message.page_token,
         explain=message.explain,
         profiles=read_profile_options(message.profiles, f"{path}.profiles"),
+        predict_accuracy=message.predict_accuracy,
+        sample_id=message.sample_id,
     )
 
 
@@ -102,6 +104,23 @@ def write_candidate(candidate: Candidate) -> pb.Candidate:
         scores=[write_value(value) for value in candidate.scores],
         ranking_value=candidate.ranking_value,
         profile=None if candidate.profile is None else write_profile(candidate.profile),
+        prediction=None if candidate.prediction is None else write_prediction(candidate.prediction),
+    )
+
+
+def write_prediction(prediction: AccuracyPrediction) -> pb.AccuracyPrediction:
+    return pb.AccuracyPrediction(
+        accuracy=prediction.accuracy,
+        low=prediction.low,
+        high=prediction.high,
+        form=prediction.form,
+        evidence_count=prediction.evidence_count,
+        predictor_version=prediction.predictor_version,
+        contributions=[
+            pb.AccuracyPrediction.Contribution(evidence=evidence, change=change)
+            for evidence, change in prediction.contributions
+        ],
+        notices=prediction.notices,
     )
 
 

@@ -1,0 +1,203 @@
+"""Use case: run models on a sample, each once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from search_service.domain import jobs
+from search_service.domain.access import Caller
+from search_service.domain.catalog import Modality, Model
+from search_service.domain.errors import NotFound, PreconditionFailed, Reason
+from search_service.domain.evaluation import EvaluateSpec, EvaluationSample, SampleKind
+from search_service.domain.jobs import Job, SizeEstimate
+from search_service.domain.ports import UnitOfWork
+from search_service.domain.profiling import Agent, JobSpec
+from search_service.usecases.capability import check_capable
+from search_service.usecases.evaluations import subject_of
+from search_service.usecases.evidence import Evidence, seen_sample
+from search_service.usecases.fields import invalid
+from search_service.usecases.job_specs import check_host_class
+from search_service.usecases.label_matching import UNKNOWN, describe_disjoint, match_labels
+
+MOST_MODELS = 1000
+ATTEMPTS = 3
+START_S = 5.0
+"""Of an agent: fetch the model, start a child, load it."""
+
+ROW_S = 0.002
+"""Of a row through a model that nobody has measured."""
+
+NOISE_COST = 60
+"""Runs under noise beside the one without."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedModel:
+    """A model that cannot be run on the sample; `code` is one of evaluation_service.proto."""
+
+    model_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of the models: jobs, models whose outputs are there, models that cannot be run."""
+
+    jobs: tuple[Job, ...]
+    stored_model_ids: tuple[str, ...]
+    refused: tuple[RefusedModel, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How to run the models: where, and whether also under noise; `allow_waiting` accepts jobs that none could take."""
+
+    host_class: str = ""
+    with_noise: bool = False
+    allow_waiting: bool = False
+
+
+def evaluate_models(
+    evidence: Evidence, caller: Caller, sample_id: str, model_ids: Sequence[str], wish: Wish
+) -> Submitted:
+    """Submits a job for every model that has no outputs on the sample yet and no unfinished job for them.
+
+    Raises:
+        InvalidArgument: there is no model, or there are too many.
+        NotFound: EVALUATION_SAMPLE_NOT_FOUND.
+        PreconditionFailed: ROWS_NOT_STORED; or NO_CAPABLE_AGENT where no agent could take any of the jobs.
+    """
+    ids = list(dict.fromkeys(model_ids))
+    if not 1 <= len(ids) <= MOST_MODELS:
+        raise invalid("model_ids", f"must be 1 to {MOST_MODELS}, not {len(ids)}")
+    check_host_class(wish.host_class, "host_class")
+    with evidence.database.begin() as unit:
+        sample = seen_sample(evidence, unit, caller, sample_id)
+        modality = unit.spaces.get(sample.space_digest).modality
+        agents = unit.agents.all()
+    if not sample.has_rows:
+        raise PreconditionFailed(
+            f"only the points of sample {sample.id} are stored, not its rows: store the rows, or run the models where "
+            "they are and add their outputs",
+            Reason.ROWS_NOT_STORED,
+        )
+    submitted: list[Job] = []
+    stored: list[str] = []
+    refused: list[RefusedModel] = []
+    incapable: PreconditionFailed | None = None
+    for model_id in ids:
+        with evidence.database.begin() as unit:
+            try:
+                found = _evaluate(evidence, caller, unit, sample, modality, model_id, wish, agents)
+            except PreconditionFailed as error:
+                incapable = error
+                refused.append(RefusedModel(model_id, "no_capable_agent", error.message))
+                continue
+            unit.commit()
+        if found is None:
+            stored.append(model_id)
+        elif isinstance(found, Job):
+            submitted.append(found)
+        else:
+            refused.append(found)
+    if incapable is not None and not submitted and not stored:
+        raise incapable
+    return Submitted(tuple(submitted), tuple(stored), tuple(refused))
+
+
+def estimate_s(rows: int, *, with_noise: bool = False) -> float:
+    """Seconds that an evaluate job is thought to take."""
+    return START_S + rows * ROW_S * (1 + NOISE_COST * with_noise)
+
+
+def find_obstacle(model: Model, sample: EvaluationSample, modality: Modality) -> RefusedModel | None:
+    """Why the model (with its card) cannot be run on the sample, or None."""
+    if not model.artifact.stored:
+        where = f"it is at {model.artifact.uri}" if model.artifact.uri else "it has none"
+        return RefusedModel(model.id, "no_artifact", f"no artifact of the model is stored here: {where}")
+    if model.modality is not modality:
+        return RefusedModel(model.id, "modality", f"the model takes {model.modality} data, the sample is {modality}")
+    if not json.loads(model.card).get("input"):
+        return RefusedModel(model.id, "no_card_input", "its card does not say how rows become its input")
+    if sample.kind is SampleKind.VALIDATION and not (match_labels(sample.classes, model.classes) != UNKNOWN).any():
+        return RefusedModel(model.id, "disjoint_classes", describe_disjoint(sample.classes, model.classes))
+    return None
+
+
+def _evaluate(  # noqa: PLR0917 - one step of the loop above
+    evidence: Evidence,
+    caller: Caller,
+    unit: UnitOfWork,
+    sample: EvaluationSample,
+    modality: Modality,
+    model_id: str,
+    wish: Wish,
+    agents: Sequence[Agent],
+) -> Job | RefusedModel | None:
+    """A job for the model, new or unfinished; why there can be none; or None where its outputs are there."""
+    unfinished = unit.jobs.lock_unfinished(model_id)
+    try:
+        model = unit.models.get(model_id)
+    except NotFound as error:
+        return RefusedModel(model_id, "model_not_found", error.message)
+    obstacle = find_obstacle(model, sample, modality)
+    if obstacle is not None:
+        return obstacle
+    if _is_stored(unit, model, sample, wish, evidence):
+        return None
+    for job in unfinished:
+        asked = job.spec.evaluate
+        if asked is not None and asked.sample_id == sample.id and asked.with_noise >= wish.with_noise:
+            return job
+    spec = JobSpec(
+        model_id=model.id,
+        variants=(),
+        loads=(),
+        host_class=wish.host_class,
+        evaluate=EvaluateSpec(
+            sample_id=sample.id,
+            sample_digest=sample.digest,
+            row_count=sample.row_count,
+            format=model.artifact.format,
+            with_noise=wish.with_noise,
+        ),
+    )
+    profiling = evidence.profiling
+    if not wish.allow_waiting:
+        check_capable(spec, agents, profiling.clock(), profiling.gone_after)
+    job = jobs.submit(
+        profiling.new_id("job"),
+        spec,
+        max_attempts=ATTEMPTS,
+        now=profiling.clock(),
+        model_name=f"{model.name}@{model.version}",
+        submitted_by=caller.name,
+        estimate=SizeEstimate(seconds=estimate_s(sample.row_count, with_noise=wish.with_noise)),
+    )
+    unit.jobs.add(job)
+    return job
+
+
+def _is_stored(unit: UnitOfWork, model: Model, sample: EvaluationSample, wish: Wish, evidence: Evidence) -> bool:
+    """Whether outputs are there; those of the same artifact on the same bytes, from another sample, are taken over."""
+    subject = subject_of(model)
+    found = unit.evaluations.get(model.id, sample.id)
+    if found is not None and found.subject == subject and found.with_noise >= wish.with_noise:
+        return True
+    same = unit.evaluations.same_outputs(subject, sample.digest)
+    if same is None or same.with_noise < wish.with_noise or sample.kind is SampleKind.VALIDATION:
+        return False
+    unit.hold_blob(same.outputs_digest)
+    copied = replace(
+        same,
+        model_id=model.id,
+        sample_id=sample.id,
+        correct=None,
+        counted=None,
+        created_at=evidence.registry.clock(),
+    )
+    unit.evaluations.put(copied)
+    return True
