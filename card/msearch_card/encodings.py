@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from msearch_card.carried_files import LONGEST_TEXT, unpack_file
 from msearch_card.fields import Extent, Flag, Label, Part
 
 
@@ -34,6 +36,22 @@ class TokenizerEncoding(Part):
     length: Extent = Field(description="Tokens per row; longer texts are cut, shorter ones padded.")
     attention_mask: Label | None = Field(default=None, description="Name of the tensor that takes the attention mask.")
     token_types: Label | None = Field(default=None, description="Name of the tensor that takes the token type ids.")
+    content: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = Field(
+        default=None,
+        description="The file itself (zlib, base64), put there when the model is registered: it travels with the card.",
+    )
+
+    @field_validator("content")
+    @classmethod
+    def _a_json_object(cls, content: str | None) -> str | None:
+        if content is not None:
+            try:
+                sound = isinstance(json.loads(unpack_file(content)), dict)
+            except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+                sound = False
+            if not sound:
+                raise ValueError("must hold a tokenizer.json, and is no JSON object")
+        return content
 
     @field_validator("file")
     @classmethod

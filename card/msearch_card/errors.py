@@ -21,6 +21,10 @@ class CardError(DocumentError):
     """The card does not follow the schema."""
 
 
+class TooLargeToCarry(CardError):
+    """A file that the card names is too large to travel with it."""
+
+
 class InputError(ValueError):
     """The data, or a file beside the card, does not allow the model's input tensors to be made."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msearch_card import Card, CardError, load_card, parse_card
+from msearch_card import Card, CardError, TooLargeToCarry, carry_files, load_card, parse_card
 from msearch_client._artifacts import OnProgress, Upload, choose_path, prepare_upload, write_atomically
 from msearch_client._catalogue import Artifact, Dataset, Filter, Metric, Model, ModelReference, NewDataset
 from msearch_client._datasets import DatasetCalls
@@ -18,6 +19,8 @@ from msearch_client._wire import requests
 from msearch_client._wire.catalogue import artifact_from_proto, model_from_proto
 
 PAGE_SIZE = 200
+
+_log = logging.getLogger("msearch_client")
 
 
 class ModelCalls(DatasetCalls):
@@ -50,7 +53,7 @@ class ModelCalls(DatasetCalls):
             AlreadyExistsError: the name and version are taken.
             NotFoundError: there is no such dataset.
         """
-        checked = read_card(card)
+        checked = carry_files_of(read_card(card))
         request_id = new_request_id() if request_id is None else request_id
         upload, external = _locate(checked, artifact)
         dataset_id = ""
@@ -216,6 +219,21 @@ def read_card(card: Card | Mapping[str, Any] | str | os.PathLike[str]) -> Card:
         return parse_card(card) if isinstance(card, Mapping) else load_card(Path(card))
     except CardError as error:
         raise LocalError(error.message, hint="docs/model-card.md describes every field", fields=error.fields) from None
+
+
+def carry_files_of(card: Card) -> Card:
+    """The card as it is registered: with its tokenizer file inside, so that whoever runs the model has it.
+
+    Raises:
+        LocalError: the file cannot be read, or is none.
+    """
+    try:
+        return carry_files(card)
+    except TooLargeToCarry as error:
+        _log.warning("%s; agents will run %s on generated inputs", error.message, card.identity)
+        return card
+    except CardError as error:
+        raise LocalError(error.message, fields=error.fields) from None
 
 
 def _locate(card: Card, artifact: str | os.PathLike[str] | bytes | None) -> tuple[Upload | None, Artifact | None]:

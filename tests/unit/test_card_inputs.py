@@ -170,7 +170,7 @@ class TestText:
     def test_a_card_without_a_folder_cannot_find_its_tokenizer(self) -> None:
         encoding = {"type": "tokenizer", "file": "tokenizer.json", "length": 3}
         card = card_of({"kind": "text", "column": "t", "encoding": encoding})
-        with pytest.raises(InputError, match="read the card with load_card"):
+        with pytest.raises(InputError, match="register the model from the card's file, read the card with load_card"):
             prepare(card, pa.record_batch({"t": ["a"]}))
 
 

@@ -20,7 +20,7 @@ from msearch_client import (
     UnavailableError,
 )
 from msearch_client._artifacts import prepare_upload
-from msearch_client._models import read_card
+from msearch_client._models import carry_files_of, read_card
 from msearch_client.cli.manifest import DatasetEntry, Manifest, ModelEntry
 from msearch_sketch.spaces import FeatureSpace
 
@@ -137,7 +137,7 @@ class BulkRegistration:
         name = ""
         try:
             self._check_available()
-            card = read_card(entry.card)
+            card = carry_files_of(read_card(entry.card))
             name = card.identity
             existing = self._find(card)
             if existing is not None:
