@@ -20,6 +20,7 @@ import grpc
 import structlog
 import typer
 
+from msearch_running.models import available_formats
 from profiler_agent import wire
 from profiler_agent.agent import Agent, Facts
 from profiler_agent.artifacts import ArtifactCache
@@ -174,6 +175,7 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
             labels=settings.labels,
             capacity=settings.capacity,
             version=_version(),
+            evaluates=available_formats(),
         ),
         host_class=class_of_host,
         host_json=described,

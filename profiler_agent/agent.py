@@ -1,4 +1,4 @@
-"""The agent: registers, takes jobs under a lease, measures, reports. Pulls only; nothing connects to it.
+"""The agent: registers, takes jobs under a lease, measures or evaluates, reports. Pulls only; nothing connects to it.
 
 It may vanish at any time: what it held is leased to another once the lease has run out, and what it reports after that
 is refused. So nothing here is written down before the service has it.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import structlog
@@ -18,23 +17,20 @@ import structlog
 from msearch.v1 import agent_service_pb2 as agents
 from msearch.v1 import profiles_pb2
 from profiler_agent import wire
-from profiler_agent.connection import Backoff, Connection, describe, is_defect, is_transient, lease_is_lost, reason_of
+from profiler_agent.connection import Backoff, Connection, describe, is_transient, lease_is_lost, reason_of
 from profiler_agent.errors import Cancelled, JobError
-from profiler_agent.executor import MODEL, SAMPLE, Executor
+from profiler_agent.executor import Executor
+from profiler_agent.lease_calls import LeaseCalls
 from profiler_agent.leases import LeaseKeeper
-from profiler_agent.work import Failure, Lease, Profile
+from profiler_agent.work import Evaluation, Failure, Profile
 
 WAIT_S = 10.0
 """How long the service may hold an AcquireJob that finds nothing."""
 
-FETCH_TIMEOUT_S = 600.0
-MOST_DEFECTS = 5
-"""How often a report is repeated that the service answers with a failure of its own."""
-
 REREGISTER = frozenset({"AGENT_NOT_FOUND", "PERMISSION_DENIED"})
 """Reasons after which the agent registers again: the service forgot it, or its token changed."""
 
-_PARTS = {MODEL: agents.FetchForJobRequest.PART_MODEL, SAMPLE: agents.FetchForJobRequest.PART_SAMPLE}
+Outcome: TypeAlias = tuple[Profile, ...] | Evaluation | Failure
 
 _log = structlog.get_logger()
 
@@ -198,44 +194,41 @@ class Agent:
             stop.set()
         try:
             with LeaseKeeper(self._connection, lease, stop) as keeper:
-                outcome = None if unwanted else self._measure(got, lease, keeper, stop)
+                calls = LeaseCalls(self._connection, lease, keeper)
+                outcome = None if unwanted else self._do(got, calls, keeper, stop)
                 if not keeper.lost:
-                    self._end(lease, keeper, outcome)
+                    self._end(calls, log, outcome)
                 if keeper.lost:
                     log.warning("job_dropped")
         finally:
             del self._held[lease.job_id]
 
-    def _end(self, lease: Lease, keeper: LeaseKeeper, outcome: tuple[Profile, ...] | Failure | None) -> None:
-        """Tells the service how the job ended: released, failed, or completed."""
-        stub, log = self._connection.stub, _log.bind(job_id=lease.job_id, attempt=lease.attempt)
+    def _end(self, calls: LeaseCalls, log: Any, outcome: Outcome | None) -> None:
+        """Tells the service how the job ended: released, completed, or failed."""
         if outcome is None:
-            if not self._report(lease, keeper, stub.ReleaseJob, agents.ReleaseJobRequest()):
+            if not calls.release():
                 log.info("job_released")
             return
         if not isinstance(outcome, Failure):
-            host = {"host_class": self._facts.host_class, "host_json": self._facts.host_json}
-            profiles = [wire.write_profile(profile, **host) for profile in outcome]
-            problem = self._report(lease, keeper, stub.CompleteJob, agents.CompleteJobRequest(profiles=profiles))
+            if isinstance(outcome, Evaluation):
+                problem, done = calls.complete_evaluation(outcome), {"rows": len(outcome.outputs.probabilities)}
+            else:
+                host = {"host_class": self._facts.host_class, "host_json": self._facts.host_json}
+                problem, done = calls.complete(outcome, **host), {"profiles": len(outcome)}
             if not problem:
-                log.info("job_completed", profiles=len(profiles))
+                log.info("job_completed", **done)
                 return
             # Silence would let the lease run out and the next agent run into the same.
-            outcome = Failure(code="internal", message=f"the service refused the profiles: {problem}")
-        failed = agents.FailJobRequest(failure=wire.write_failure(outcome), retry=outcome.retry)
-        if not self._report(lease, keeper, stub.FailJob, failed):
+            outcome = Failure(code="internal", message=f"the service refused the report: {problem}")
+        if not calls.fail(outcome):
             log.warning("job_failed", code=outcome.code, message=outcome.message)
 
-    def _measure(
-        self, got: Any, lease: Lease, keeper: LeaseKeeper, stop: threading.Event
-    ) -> tuple[Profile, ...] | Failure | None:
-        """The profiles, or why there are none; None where the job is to be given back."""
-
-        def fetch(part: str) -> Iterator[bytes]:
-            return self._fetch(lease, part, stop)
-
+    def _do(self, got: Any, calls: LeaseCalls, keeper: LeaseKeeper, stop: threading.Event) -> Outcome | None:
+        """What the job gave, or why nothing; None where the job is to be given back."""
         try:
-            return self._executor.run(wire.read_assignment(got), fetch, stop, keeper.report)
+            return self._executor.run(
+                wire.read_assignment(got), lambda part: calls.fetch(part, stop), stop, keeper.report
+            )
         except Cancelled as error:
             if self._releasing and not keeper.cancelled:
                 return None
@@ -250,58 +243,5 @@ class Agent:
             )
         except Exception as error:  # noqa: BLE001 - the last place where it can be told
             # A defect, or a full disk: the job may do better elsewhere, and the agent goes on.
-            _log.exception("job_broke", job_id=lease.job_id)
+            _log.exception("job_broke", job_id=got.job.id)
             return Failure(code="internal", message=f"{type(error).__name__}: {error}", retry=True)
-
-    def _fetch(self, lease: Lease, part: str, stop: threading.Event) -> Iterator[bytes]:
-        """The bytes; where the service goes away meanwhile, the rest once it is back.
-
-        Raises:
-            grpc.RpcError: it refuses.
-            Cancelled: `stop` is set.
-        """
-        request = agents.FetchForJobRequest(lease=wire.write_lease(lease), part=_PARTS[part])
-        backoff, received = Backoff(stop), 0
-        while not stop.is_set():
-            skip = received
-            try:
-                for message in self._connection.call(
-                    self._connection.stub.FetchForJob, request, timeout_s=FETCH_TIMEOUT_S
-                ):
-                    fresh = message.chunk[skip:]
-                    skip -= len(message.chunk) - len(fresh)
-                    received += len(fresh)
-                    if fresh:
-                        yield fresh
-                    if stop.is_set():
-                        break
-                else:
-                    return
-            except grpc.RpcError as error:
-                if not is_transient(error) or is_defect(error):
-                    raise
-                _log.warning("fetch_interrupted", job_id=lease.job_id, error=describe(error))
-                backoff.wait()
-        raise Cancelled("the job was cancelled")
-
-    def _report(self, lease: Lease, keeper: LeaseKeeper, method: Any, request: Any) -> str:
-        """Reports until the service has answered, or the lease is lost. Safe to repeat: it counts once an attempt.
-
-        Gives why it was refused; "" where it was not.
-        """
-        request.lease.CopyFrom(wire.write_lease(lease))
-        backoff, defects = Backoff(threading.Event()), 0
-        while not keeper.lost:
-            try:
-                self._connection.call(method, request)
-                return ""
-            except grpc.RpcError as error:
-                if lease_is_lost(error):
-                    keeper.lose()
-                    break
-                defects += is_defect(error)
-                if not is_transient(error) or defects >= MOST_DEFECTS:
-                    _log.error("report_refused", job_id=lease.job_id, error=describe(error))
-                    return describe(error)
-            backoff.wait()
-        return "the lease was lost"

@@ -93,6 +93,26 @@ def find_external(uri: str, digest: str, root: Path | None) -> tuple[Path, str]:
     return path, found
 
 
+def write_verified(path: Path, chunks: Iterable[bytes], digest: str, most_bytes: int) -> None:
+    """Writes a file whose size is not known beforehand.
+
+    Raises:
+        DigestMismatch: the bytes have another digest, or are more than `most_bytes`.
+    """
+    hashed, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > most_bytes:
+                raise DigestMismatch(f"the service sent more than the {most_bytes >> 20} MiB that a sample may take")
+            hashed.update(chunk)
+            file.write(chunk)
+    if hashed.hexdigest() != digest:
+        raise DigestMismatch(
+            f"the service sent {size:,} bytes of digest {hashed.hexdigest()[:12]}; the job says {digest[:12]}"
+        )
+
+
 def own_folder(root: Path, name: str, largest_bytes: int) -> Path:
     """The folder of that name below `root`, made if it is not there.
 

@@ -13,17 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from profiler_agent.artifacts import ArtifactCache, find_external, own_folder, refuse_disguises
+from profiler_agent.artifacts import ArtifactCache, find_external, own_folder, refuse_disguises, write_verified
 from profiler_agent.errors import Cancelled, DeadlineExceeded, JobError
+from profiler_agent.evaluating.job import Order, evaluate_job
 from profiler_agent.isolation import ChildLimits, remove_folder, run_child
 from profiler_agent.measuring.job import measure_job
 from profiler_agent.measuring.order import JobOrder
-from profiler_agent.work import Assignment, ModelFacts, Profile, Progress
+from profiler_agent.work import Assignment, EvaluateSpec, Evaluation, ModelFacts, Profile, Progress
 
-MODEL, SAMPLE = "model", "sample"
+MODEL, SAMPLE, EVALUATION_SAMPLE = "model", "sample", "evaluation sample"
 Fetch = Callable[[str], Iterable[bytes]]
-"""Streams the bytes of a leased job's MODEL or SAMPLE from the service."""
+"""Streams the bytes of a leased job's MODEL, SAMPLE or EVALUATION_SAMPLE from the service."""
 
+LARGEST_SAMPLE_BYTES = 64 << 20
 LOCK_LOOK_S = 0.1
 HOST_SHARE = 0.9
 """Of the host's memory, so that the agent and the system keep some."""
@@ -32,6 +34,20 @@ _DEVICELESS = ("null", "remote")
 """Backends that run no artifact, and nothing on a device of this host."""
 
 _MEASURING = ":run_variant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """A job that is being worked on: what was fetched for it, its folder, and when it must be done (monotonic)."""
+
+    assignment: Assignment
+    artifact: Path | None
+    model: ModelFacts | None
+    folder: Path
+    fetch: Fetch
+    cancelled: threading.Event
+    report: Callable[[Progress], None]
+    deadline: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,65 +74,116 @@ class Executor:
         fetch: Fetch,
         cancelled: threading.Event,
         report: Callable[[Progress], None],
-    ) -> tuple[Profile, ...]:
-        """Measures the job; its folder is gone afterwards.
+    ) -> tuple[Profile, ...] | Evaluation:
+        """Measures the job, or runs its model on the rows it names; its folder is gone afterwards.
 
         Raises:
             JobError: what went wrong; Cancelled once `cancelled` is set.
         """
-        spec = assignment.spec
-        deadline = time.monotonic() + spec.deadline_s
+        deadline = time.monotonic() + assignment.spec.deadline_s
         report(Progress(fraction=0.0, stage="fetch", message="fetching the model and its sample"))
         artifact, model = self._find_artifact(assignment, fetch)
-        sample = None
-        if assignment.sample is not None:
-            facts = assignment.sample
-            sample = self.cache.get(facts.digest, facts.size_bytes, lambda: fetch(SAMPLE))
         with self._folder(assignment) as folder:
-            owner = "none" if artifact is None or model is None else model.digest
-            compiled = own_folder(self.compiled, owner, self.compiled_bytes)
-            order = JobOrder(
-                spec=spec,
-                model=model,
-                sample=assignment.sample,
-                artifact=artifact,
-                sample_file=sample,
-                cache=compiled,
-                workspace=folder,
-                host_class=self.host_class,
-                price_table=self.price_table,
-            )
-            readable = tuple(path for path in (artifact, sample, self.price_table) if path is not None)
-            limits = ChildLimits(
-                workspace=folder,
-                deadline_s=spec.deadline_s,
-                memory_bytes=self._memory(spec.memory_limit_bytes),
-                readable=readable,
-                writable=(folder, compiled),
-            )
+            held = _Held(
+                assignment=assignment, artifact=artifact, model=model, folder=folder, fetch=fetch,
+                cancelled=cancelled, report=report, deadline=deadline,
+            )  # fmt: skip
+            evaluate = assignment.spec.evaluate
+            return self._measure(held) if evaluate is None else self._evaluate(held, evaluate)
 
-            def child(task: str, argument: Any, on_message: Callable[[Any], None]) -> Any:
-                for used in (assignment.model, assignment.sample):
-                    if used is not None and used.digest:
-                        self.cache.keep(used.digest)
-                os.utime(compiled)
-                with _device(task, argument, cancelled, deadline):
-                    own = replace(_for_variant(limits, argument), deadline_s=max(deadline - time.monotonic(), 0.0))
-                    try:
-                        return run_child(task, argument, limits=own, cancelled=cancelled, on_message=on_message)
-                    except DeadlineExceeded as error:
-                        raise DeadlineExceeded(
-                            f"the job took longer than the {spec.deadline_s:g} s it may: {error.message}"
-                        ) from None
+    def _measure(self, held: _Held) -> tuple[Profile, ...]:
+        spec, sample = held.assignment.spec, held.assignment.sample
+        sample_file = None
+        if sample is not None:
+            facts = sample
+            sample_file = self.cache.get(facts.digest, facts.size_bytes, lambda: held.fetch(SAMPLE))
+        owner = "none" if held.artifact is None or held.model is None else held.model.digest
+        compiled = own_folder(self.compiled, owner, self.compiled_bytes)
+        order = JobOrder(
+            spec=spec,
+            model=held.model,
+            sample=sample,
+            artifact=held.artifact,
+            sample_file=sample_file,
+            cache=compiled,
+            workspace=held.folder,
+            host_class=self.host_class,
+            price_table=self.price_table,
+        )
+        readable = tuple(path for path in (held.artifact, sample_file, self.price_table) if path is not None)
+        limits = self._limits(held, readable, (held.folder, compiled))
 
-            return measure_job(order, child, report)
+        def child(task: str, argument: Any, on_message: Callable[[Any], None]) -> Any:
+            os.utime(compiled)
+            device = _device_of(argument) if task.endswith(_MEASURING) else ""
+            own = _for_variant(limits, argument)
+            return self._run_child(held, task, argument, on_message, limits=own, device=device)
+
+        return measure_job(order, child, held.report)
+
+    def _evaluate(self, held: _Held, evaluate: EvaluateSpec) -> Evaluation:
+        """The sample is private to whoever stored it: it lies in the job's folder, never in the cache."""
+        if held.artifact is None or held.model is None:
+            raise JobError("the job names no model to run")
+        sample = held.folder / "sample.arrow"
+        write_verified(sample, held.fetch(EVALUATION_SAMPLE), evaluate.sample_digest, LARGEST_SAMPLE_BYTES)
+        order = Order(
+            card_json=held.model.card_json,
+            artifact=held.artifact,
+            sample=sample,
+            probabilities=held.folder / "probabilities",
+            noisy_votes=held.folder / "noisy_votes",
+            with_noise=evaluate.with_noise,
+        )
+        limits = self._limits(held, (held.artifact, sample), (held.folder,))
+
+        def child(task: str, argument: Any, on_message: Callable[[Any], None]) -> Any:
+            return self._run_child(held, task, argument, on_message, limits=limits, device="cpu", shared=True)
+
+        return evaluate_job(evaluate, order, held.model.classes, child, held.report)
+
+    def _limits(self, held: _Held, readable: tuple[Path, ...], writable: tuple[Path, ...]) -> ChildLimits:
+        spec = held.assignment.spec
+        return ChildLimits(
+            workspace=held.folder,
+            deadline_s=spec.deadline_s,
+            memory_bytes=self._memory(spec.memory_limit_bytes),
+            readable=readable,
+            writable=writable,
+        )
+
+    def _run_child(
+        self,
+        held: _Held,
+        task: str,
+        argument: Any,
+        on_message: Callable[[Any], None],
+        *,
+        limits: ChildLimits,
+        device: str,
+        shared: bool = False,
+    ) -> Any:
+        """Runs a task with what is left of the job's time, once it has the device ("" for none)."""
+        for used in (held.assignment.model, held.assignment.sample):
+            if used is not None and used.digest:
+                self.cache.keep(used.digest)
+        with _locked(device, held.cancelled, held.deadline, shared=shared):
+            own = replace(limits, deadline_s=max(held.deadline - time.monotonic(), 0.0))
+            try:
+                return run_child(task, argument, limits=own, cancelled=held.cancelled, on_message=on_message)
+            except DeadlineExceeded as error:
+                allowed_s = held.assignment.spec.deadline_s
+                raise DeadlineExceeded(
+                    f"the job took longer than the {allowed_s:g} s it may: {error.message}"
+                ) from None
 
     def _find_artifact(self, assignment: Assignment, fetch: Fetch) -> tuple[Path | None, ModelFacts | None]:
         """The artifact, None where the job needs none, and what is known of the model, its digest in any case."""
         model = assignment.model
         if model is None:
             return None, None
-        needed = any(variant.backend not in _DEVICELESS for variant in assignment.spec.variants)
+        spec = assignment.spec
+        needed = spec.evaluate is not None or any(variant.backend not in _DEVICELESS for variant in spec.variants)
         if not needed and (model.format == "none" or model.uri):
             return None, model
         if model.format == "none":
@@ -163,20 +230,20 @@ def _for_variant(limits: ChildLimits, argument: Any) -> ChildLimits:
 
 
 @contextmanager
-def _device(task: str, argument: Any, cancelled: threading.Event, deadline: float) -> Iterator[None]:
+def _locked(device: str, cancelled: threading.Event, deadline: float, *, shared: bool) -> Iterator[None]:
     """One measurement at a time per device of the host, over all its agents: a file lock, which dies with its holder.
 
     Only runs are measurements; compiling and verifying go on beside them, in no other job's window, because an agent
-    of capacity 1 does one thing at a time.
+    of capacity 1 does one thing at a time. Evaluations share the device with each other, and with no measurement.
     """
-    device = _device_of(argument) if task.endswith(_MEASURING) else ""
     if not device:
         yield
         return
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with _open_lock(Path(tempfile.gettempdir()) / f"msearch-device-{device.replace(':', '-')}.lock") as file:
         while True:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
                 break
             except OSError:
                 if time.monotonic() >= deadline:

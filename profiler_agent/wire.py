@@ -13,6 +13,7 @@ from msearch.v1 import profiles_pb2 as pb
 from msearch.v1 import types_pb2 as types
 from profiler_agent.backends.base import Probe
 from profiler_agent.errors import JobError
+from profiler_agent.evaluation_wire import read_evaluate
 from profiler_agent.work import (
     Assignment,
     Batching,
@@ -136,6 +137,7 @@ def read_spec(message: pb.JobSpec) -> JobSpec:
         remote_target=message.remote_target,
         deadline_s=_seconds(message.deadline) or known.deadline_s,
         memory_limit_bytes=message.memory_limit_bytes or known.memory_limit_bytes,
+        evaluate=read_evaluate(message.evaluate) if message.HasField("evaluate") else None,
     )
 
 
@@ -174,6 +176,7 @@ def read_model(message: types.Model) -> ModelFacts:
         card_json=message.card_json,
         inputs=_read_tensors(message.inputs),
         outputs=_read_tensors(message.outputs),
+        classes=tuple(message.classes),
     )
 
 
@@ -253,7 +256,7 @@ def write_backend(name: str, probe: Probe) -> pb.BackendStatus:
 
 def write_agent(
     *, name: str, host_class: str, host_json: str, backends: Mapping[str, Probe], labels: Mapping[str, str],
-    capacity: int, version: str,
+    capacity: int, version: str, evaluates: Sequence[str] = (),
 ) -> pb.Agent:  # fmt: skip
     return pb.Agent(
         name=name,
@@ -263,6 +266,7 @@ def write_agent(
         labels=dict(labels),
         capacity=capacity,
         version=version,
+        evaluates=evaluates,
     )
 
 

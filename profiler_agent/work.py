@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from msearch_running import Outputs
 from msearch_running.tensors import TensorSpec as TensorSpec  # noqa: PLC0414 - a word of the agent, too
 
 
@@ -156,8 +157,18 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateSpec:
+    """What an evaluate job runs its model on: the rows of a sample, `row_count` in all, by digest of its bytes."""
+
+    sample_id: str
+    sample_digest: str
+    row_count: int
+    with_noise: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What a job asks for: every variant under every load."""
+    """What a job asks for: every variant under every load, or with `evaluate` the model's outputs on rows."""
 
     model_id: str
     variants: tuple[Variant, ...]
@@ -166,6 +177,15 @@ class JobSpec:
     remote_target: str = ""
     deadline_s: float = 900.0
     memory_limit_bytes: int = 8 << 30
+    evaluate: EvaluateSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evaluation:
+    """What an evaluate job gives; `versions` are those of the libraries that computed it."""
+
+    outputs: Outputs
+    versions: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +202,7 @@ class ModelFacts:
     card_json: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +237,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a job is: `fraction` in [0, 1]; `stage` is fetch, compile, verify, warm_up, measure or report."""
+    """How far a job is: `fraction` in [0, 1]; `stage` as in profiles.proto, or evaluate."""
 
     fraction: float
     stage: str

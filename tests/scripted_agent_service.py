@@ -119,6 +119,10 @@ class ScriptedService(AgentServiceServicer):
         self._meet("CompleteJob", request, context)
         return agents.CompleteJobResponse()
 
+    def CompleteEvaluation(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Any:
+        self._meet("CompleteEvaluation", list(request_iterator), context)
+        return agents.CompleteEvaluationResponse()
+
     def FailJob(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._meet("FailJob", request, context)
         return agents.FailJobResponse()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,8 @@ from msearch_card import Card
 from msearch_running.errors import MissingOperator
 from msearch_running.tensors import Feed, TensorSpec
 
-FORMATS = ("onnx", "torch_export")
+FORMATS = {"onnx": ("onnx", "onnxruntime"), "torch_export": ("torch",)}
+"""The formats that can be run, each with the packages that it takes."""
 
 
 class LoadedModel(Protocol):
@@ -44,6 +46,11 @@ def load_model(card: Card, artifact: Path, *, threads: int = 1) -> LoadedModel:
         raise MissingOperator(f"{card.identity} has no artifact that can be run: its format is {name}")
     loaded: LoadedModel = importlib.import_module(f"msearch_running.runtimes.{name}").load(artifact, threads=threads)
     return loaded
+
+
+def available_formats() -> tuple[str, ...]:
+    """The formats whose packages are installed here; nothing is imported to find out."""
+    return tuple(name for name, packages in FORMATS.items() if all(map(find_spec, packages)))
 
 
 def fixed_batch(model: LoadedModel) -> int | None:

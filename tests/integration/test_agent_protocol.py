@@ -318,7 +318,7 @@ def test_profiles_that_the_service_refuses_fail_the_job(
     with rig(service, tmp_path):
         told = service.wait_for("FailJob")
     assert told.failure.code == "internal"
-    assert "refused the profiles" in told.failure.message
+    assert "refused the report" in told.failure.message
     assert len(service.told("CompleteJob")) == times
 
 

@@ -549,8 +549,8 @@ class Failure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Machine-readable: "compile_failed", "unsupported_operator", "crashed", "deadline_exceeded", "memory_limit",
-    "wrong_output", "digest_mismatch", "refused_format", "unreachable", "backend_unavailable", "lease_expired",
-    "invalid_load", "internal".
+    "wrong_input", "wrong_output", "digest_mismatch", "refused_format", "unreachable", "backend_unavailable",
+    "lease_expired", "invalid_load", "internal".
     """
     message: _builtins.str
     """For people."""
@@ -580,7 +580,7 @@ class Progress(_message.Message):
     fraction: _builtins.float
     """Share that is done, in [0, 1]."""
     stage: _builtins.str
-    """What is being done: "fetch", "compile", "verify", "warm_up", "measure", "report"."""
+    """What is being done: "fetch", "compile", "verify", "warm_up", "measure", "evaluate", "report"."""
     message: _builtins.str
     """For people, e.g. "onnxruntime fp32, server:100, run 2 of 5"."""
     def __init__(
