@@ -85,9 +85,9 @@ def serve(  # noqa: PLR0917 - options, not arguments
             database=database,
             blobs=blobs,
             data_dir=data_dir,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            tls_client_ca=tls_client_ca,
+            listen_tls_cert=tls_cert,
+            listen_tls_key=tls_key,
+            listen_tls_client_ca=tls_client_ca,
             require_tokens=require_tokens,
         )
         settings = check_exposure(settings, insecure_anywhere=insecure_listen_anywhere)

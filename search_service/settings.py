@@ -39,8 +39,8 @@ class Settings:
     `database` and `blobs` are URLs and default to places in `data_dir`. `default_order` reads "score" or
     "score:weight,score:weight". `retrieved` is the number of candidates for which other scores than adaptivity are
     computed when they decide the order. Each answered search is logged at the level debug. `tls` comes from
-    MSEARCH_TLS_CERT, MSEARCH_TLS_KEY and MSEARCH_TLS_CLIENT_CA. `require_tokens` is "always", "never", or "auto": once
-    a token was ever created. `lease_s`: seconds after which an agent that does not renew loses its job.
+    MSEARCH_LISTEN_TLS_CERT, MSEARCH_LISTEN_TLS_KEY and MSEARCH_LISTEN_TLS_CLIENT_CA (the client's names lack LISTEN).
+    `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an agent that does not renew loses its job.
     """
 
     data_dir: Path
@@ -121,7 +121,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         signature_cache_bytes=integer("signature_cache_bytes", lowest=0),
         grace_s=integer("grace_s", lowest=0),
         lease_s=integer("lease_s"),
-        tls=_check_tls(*(text(name, "") for name in ("tls_cert", "tls_key", "tls_client_ca"))),
+        tls=_check_tls(*(text(name, "") for name in ("listen_tls_cert", "listen_tls_key", "listen_tls_client_ca"))),
         require_tokens=_check_one_of("REQUIRE_TOKENS", text("require_tokens", _DEFAULTS.require_tokens), TOKEN_RULES),
     )
 
@@ -165,7 +165,7 @@ def _check_listen(value: str) -> str:
 def _check_tls(certificate: str, key: str, client_ca: str) -> TlsFiles | None:
     if not (certificate or key or client_ca):
         return None
-    for value, name in ((certificate, "TLS_CERT"), (key, "TLS_KEY")):
+    for value, name in ((certificate, "LISTEN_TLS_CERT"), (key, "LISTEN_TLS_KEY")):
         if not value:
             raise SettingsError(f"{PREFIX}{name} is missing: TLS needs a certificate and its key")
     cert_file, key_file, ca_file = (Path(value).expanduser() for value in (certificate, key, client_ca))

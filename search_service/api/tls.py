@@ -87,9 +87,9 @@ def _looked_at(files: TlsFiles) -> tuple[_Stamp, ...]:
 
 
 def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
-    certificate = _content(files.certificate, "TLS_CERT")
-    key = _content(files.key, "TLS_KEY")
-    authorities = None if files.client_ca is None else _content(files.client_ca, "TLS_CLIENT_CA")
+    certificate = _content(files.certificate, "LISTEN_TLS_CERT")
+    key = _content(files.key, "LISTEN_TLS_KEY")
+    authorities = None if files.client_ca is None else _content(files.client_ca, "LISTEN_TLS_CLIENT_CA")
     _check(files)
     return grpc.ssl_server_certificate_configuration([(key, certificate)], root_certificates=authorities)
 
@@ -109,7 +109,7 @@ def _check(files: TlsFiles) -> None:
         context.load_cert_chain(files.certificate, files.key, password="")
     except (ssl.SSLError, ValueError) as error:
         raise SettingsError(
-            f"{PREFIX}TLS_CERT {files.certificate} and {PREFIX}TLS_KEY {files.key} cannot be used "
+            f"{PREFIX}LISTEN_TLS_CERT {files.certificate} and {PREFIX}LISTEN_TLS_KEY {files.key} cannot be used "
             f"({_named(error)}): give a PEM certificate, with its chain, and its own private key without a password"
         ) from None
     if files.client_ca is not None:
@@ -117,7 +117,7 @@ def _check(files: TlsFiles) -> None:
             context.load_verify_locations(files.client_ca)
         except (ssl.SSLError, ValueError) as error:
             raise SettingsError(
-                f"{PREFIX}TLS_CLIENT_CA {files.client_ca} cannot be used ({_named(error)}): "
+                f"{PREFIX}LISTEN_TLS_CLIENT_CA {files.client_ca} cannot be used ({_named(error)}): "
                 "give the PEM certificates of the authorities that sign the callers' certificates"
             ) from None
 

@@ -124,7 +124,7 @@ def guard(folder: Path, database: Database | None = None) -> Iterator[Guarded]:
     server = authority.sign("server")
     with service_in_process(
         folder, database, credentials=grpc.ssl_channel_credentials(authority.certificate.read_bytes()),
-        tls_cert=str(server.certificate), tls_key=str(server.key), require_tokens="always", lease_s="300",
+        listen_tls_cert=str(server.certificate), listen_tls_key=str(server.key), require_tokens="always", lease_s="300",
     ) as running:  # fmt: skip
         access = open_access(running.database)
         yield Guarded(running, {role: create_token(access, f"the {role}", role)[1] for role in Role})
@@ -366,7 +366,7 @@ def test_a_certificate_alone_allows_nothing(tmp_path: Path) -> None:
     certificate, key = caller.pems
     with service_in_process(
         tmp_path, credentials=grpc.ssl_channel_credentials(authority.certificate.read_bytes(), key, certificate),
-        tls_cert=str(server.certificate), tls_key=str(server.key), tls_client_ca=str(authority.certificate),
+        listen_tls_cert=str(server.certificate), listen_tls_key=str(server.key), listen_tls_client_ca=str(authority.certificate),
         require_tokens="always",
     ) as running:  # fmt: skip
         assert refusal(lambda: running.search.ListScores(spb.ListScoresRequest())).code == "UNAUTHENTICATED"

@@ -31,7 +31,7 @@ def server(authority: Authority) -> Signed:
 
 
 def files(server: Signed, **more: Path) -> dict[str, str]:
-    paths = {"tls_cert": server.certificate, "tls_key": server.key} | more
+    paths = {"listen_tls_cert": server.certificate, "listen_tls_key": server.key} | more
     return {name: str(path) for name, path in paths.items()}
 
 
@@ -136,15 +136,15 @@ def test_a_renewed_certificate_is_used_without_a_restart(tmp_path: Path, authori
 
 
 BROKEN = {
-    "no such certificate": ({"tls_cert": "missing.pem"}, "MSEARCH_TLS_CERT: "),
-    "no such key": ({"tls_key": "missing.pem"}, "MSEARCH_TLS_KEY: "),
-    "no such authority": ({"tls_client_ca": "missing.pem"}, "MSEARCH_TLS_CLIENT_CA: "),
-    "key of another certificate": ({"tls_key": "other.key"}, "its own private key"),
-    "certificate is no PEM": ({"tls_cert": "noise"}, "give a PEM certificate"),
-    "key is no PEM": ({"tls_key": "noise"}, "without a password"),
-    "key has a password": ({"tls_cert": "locked.pem", "tls_key": "locked.key"}, "without a password"),
-    "authority is no PEM": ({"tls_client_ca": "noise"}, "MSEARCH_TLS_CLIENT_CA"),
-    "authority is empty": ({"tls_client_ca": "empty"}, "MSEARCH_TLS_CLIENT_CA"),
+    "no such certificate": ({"listen_tls_cert": "missing.pem"}, "MSEARCH_LISTEN_TLS_CERT: "),
+    "no such key": ({"listen_tls_key": "missing.pem"}, "MSEARCH_LISTEN_TLS_KEY: "),
+    "no such authority": ({"listen_tls_client_ca": "missing.pem"}, "MSEARCH_LISTEN_TLS_CLIENT_CA: "),
+    "key of another certificate": ({"listen_tls_key": "other.key"}, "its own private key"),
+    "certificate is no PEM": ({"listen_tls_cert": "noise"}, "give a PEM certificate"),
+    "key is no PEM": ({"listen_tls_key": "noise"}, "without a password"),
+    "key has a password": ({"listen_tls_cert": "locked.pem", "listen_tls_key": "locked.key"}, "without a password"),
+    "authority is no PEM": ({"listen_tls_client_ca": "noise"}, "MSEARCH_LISTEN_TLS_CLIENT_CA"),
+    "authority is empty": ({"listen_tls_client_ca": "empty"}, "MSEARCH_LISTEN_TLS_CLIENT_CA"),
 }
 
 
@@ -166,8 +166,8 @@ def settings_for(listen: str, **values: str) -> Settings:
     return read_settings({}, listen=listen, **values)
 
 
-CERTIFIED = {"tls_cert": "c.pem", "tls_key": "k.pem"}
-MUTUAL = CERTIFIED | {"tls_client_ca": "ca.pem"}
+CERTIFIED = {"listen_tls_cert": "c.pem", "listen_tls_key": "k.pem"}
+MUTUAL = CERTIFIED | {"listen_tls_client_ca": "ca.pem"}
 
 
 @pytest.mark.parametrize("values", [{}, {"require_tokens": "always"}])
@@ -191,13 +191,13 @@ def test_with_tls_somebody_must_sign_in() -> None:
 
 
 def test_tls_settings_come_together() -> None:
-    with pytest.raises(SettingsError, match="MSEARCH_TLS_KEY is missing"):
-        read_settings({"MSEARCH_TLS_CERT": "c.pem"})
-    with pytest.raises(SettingsError, match="MSEARCH_TLS_CERT is missing"):
-        read_settings({"MSEARCH_TLS_CLIENT_CA": "ca.pem"})
+    with pytest.raises(SettingsError, match="MSEARCH_LISTEN_TLS_KEY is missing"):
+        read_settings({"MSEARCH_LISTEN_TLS_CERT": "c.pem"})
+    with pytest.raises(SettingsError, match="MSEARCH_LISTEN_TLS_CERT is missing"):
+        read_settings({"MSEARCH_LISTEN_TLS_CLIENT_CA": "ca.pem"})
     with pytest.raises(SettingsError, match="MSEARCH_REQUIRE_TOKENS"):
         read_settings({"MSEARCH_REQUIRE_TOKENS": "sometimes"})
-    read = read_settings({"MSEARCH_TLS_CERT": "c.pem", "MSEARCH_TLS_KEY": "k.pem"})
+    read = read_settings({"MSEARCH_LISTEN_TLS_CERT": "c.pem", "MSEARCH_LISTEN_TLS_KEY": "k.pem"})
     assert read.tls == TlsFiles(certificate=Path("c.pem"), key=Path("k.pem"))
 
 
@@ -206,7 +206,7 @@ def test_tls_settings_come_together() -> None:
     [
         ([], "there is no TLS"),
         (["--tls-cert", "{cert}", "--tls-key", "{key}", "--require-tokens", "never"], "nobody has to sign in"),
-        (["--tls-cert", "{cert}"], "MSEARCH_TLS_KEY is missing"),
+        (["--tls-cert", "{cert}"], "MSEARCH_LISTEN_TLS_KEY is missing"),
     ],
 )
 def test_the_program_refuses_to_listen_anywhere(tmp_path: Path, server: Signed, words: list[str], problem: str) -> None:
