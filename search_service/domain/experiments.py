@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -65,9 +65,10 @@ class Cell:
     profile_id: str = ""
 
     def is_measured_by(self, profile: Profile) -> bool:
-        """Whether a profile is of this variant under this load."""
+        """Whether a profile is of this variant under this load. A device that is left open, the agent fills in."""
         same_load = profile.load_text == format_load(self.load) and profile.load.trace_s == self.load.trace_s
-        return same_load and profile.variant == self.variant
+        measured = profile.variant if self.variant.device else replace(profile.variant, device="")
+        return same_load and measured == self.variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from msearch_client.cli import (
     about,
     agent,
     agents,
+    benchmark,
     compare,
     datasets,
     jobs,
@@ -148,6 +149,7 @@ app.add_typer(spaces.app, name="spaces")
 app.command("scores")(scores.scores)
 app.command("profile")(profile.profile)
 app.add_typer(profiles.app, name="profiles")
+app.add_typer(benchmark.app, name="benchmark")
 app.command("compare")(compare.compare)
 app.add_typer(prices.app, name="prices")
 app.add_typer(jobs.app, name="jobs")

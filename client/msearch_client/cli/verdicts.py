@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from msearch_client import InvalidReason, Offer, Profile
+from msearch_client.cli.output import count
 
 # What a rule means for the reader, and what helps.
 RULES: dict[str, tuple[str, str]] = {
@@ -58,6 +60,13 @@ def explain(profile: Profile) -> Iterator[str]:
     if profile.offer is Offer.REJECTED and not profile.reasons:
         said = profile.offer_reason.removeprefix("rejected: ")
         yield f"rejected: {said or 'the agent gave no reason'}"
+
+
+def count_rules(profiles: Iterable[Profile]) -> Iterator[str]:
+    """Which rules did not hold in how many of these profiles, a line each, the most frequent first."""
+    rules = Counter(rule for profile in profiles for rule in {reason.rule for reason in profile.reasons})
+    for rule, number in sorted(rules.items(), key=lambda item: (-item[1], item[0])):
+        yield f"INVALID, {count(number, 'profile')}: {explain_reason(InvalidReason(rule, ''))}"
 
 
 def explain_all(profiles: Iterable[Profile]) -> Iterator[str]:
