@@ -40,7 +40,8 @@ class Settings:
     "score:weight,score:weight". `retrieved` is the number of candidates for which other scores than adaptivity are
     computed when they decide the order. Each answered search is logged at the level debug. `tls` comes from
     MSEARCH_LISTEN_TLS_CERT, MSEARCH_LISTEN_TLS_KEY and MSEARCH_LISTEN_TLS_CLIENT_CA (the client's names lack LISTEN).
-    `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an agent that does not renew loses its job.
+    `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an
+    agent that does not renew loses its job.
     """
 
     data_dir: Path

@@ -366,8 +366,8 @@ def test_a_certificate_alone_allows_nothing(tmp_path: Path) -> None:
     certificate, key = caller.pems
     with service_in_process(
         tmp_path, credentials=grpc.ssl_channel_credentials(authority.certificate.read_bytes(), key, certificate),
-        listen_tls_cert=str(server.certificate), listen_tls_key=str(server.key), listen_tls_client_ca=str(authority.certificate),
-        require_tokens="always",
+        listen_tls_cert=str(server.certificate), listen_tls_key=str(server.key),
+        listen_tls_client_ca=str(authority.certificate), require_tokens="always",
     ) as running:  # fmt: skip
         assert refusal(lambda: running.search.ListScores(spb.ListScoresRequest())).code == "UNAUTHENTICATED"
         secret = create_token(open_access(running.database), "one", Role.READER)[1]

@@ -89,7 +89,7 @@ def test_old_versions_of_tls_are_not_spoken(tmp_path: Path, authority: Authority
 def mutual(tmp_path: Path, authority: Authority, server: Signed) -> Iterator[tuple[Running, Signed]]:
     """A service that asks its callers for certificates, and one that it accepts."""
     caller = authority.sign("caller")
-    settings = files(server, tls_client_ca=authority.certificate)
+    settings = files(server, listen_tls_client_ca=authority.certificate)
     with service_in_process(tmp_path, credentials=trusting(authority, caller), **settings) as running:
         yield running, caller
 
