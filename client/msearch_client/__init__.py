@@ -7,10 +7,16 @@ with Client() as client:
     print(ranking.best)
 """
 
+from msearch_analysis.significance import (
+    Answer,
+)
 from msearch_client._agents import (
     Agent,
     AgentState,
     BackendStatus,
+)
+from msearch_client._analyses import (
+    Analysis,
 )
 from msearch_client._catalogue import (
     Artifact,
@@ -29,7 +35,6 @@ from msearch_client._client import (
     Client,
 )
 from msearch_client._comparison import (
-    Answer,
     Comparison,
 )
 from msearch_client._constraints import (
@@ -132,6 +137,7 @@ __all__ = [
     "Agent",
     "AgentState",
     "AlreadyExistsError",
+    "Analysis",
     "Answer",
     "ApiError",
     "Artifact",

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from statistics import fmean, variance
 
+from msearch_analysis.significance import MIN_EFFECT, Answer, Difference, difference_of
 from msearch_client._errors import LocalError
 from msearch_client._loads import Scenario
 from msearch_client._profiles import Profile, Verdict
 from msearch_client._quantities import LOWER, better_of
 from msearch_client._records import Record
-from msearch_client._student import student_quantile
-
-CONFIDENCE = 0.95
-NOISE_SHARE = 0.95
 
 _DEFAULT_METRIC = {Scenario.OFFLINE: "throughput_per_s", Scenario.FIND_PEAK: "peak_rate_per_s"}
 _METRIC_OTHERWISE = "p50_ms"
-
-
-class Answer(StrEnum):
-    """What a comparison found of the second profile: better or worse than the first, the same, or it cannot be told."""
-
-    BETTER = "BETTER"
-    WORSE = "WORSE"
-    SAME = "SAME"
-    AMBIGUOUS = "AMBIGUOUS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +55,13 @@ def compare_profiles(
     second: Profile,
     *,
     metric: str = "",
-    min_effect: float = 0.02,
+    min_effect: float = MIN_EFFECT,
     earlier: Sequence[Sequence[float]] = (),
 ) -> Comparison:
     """Compares the second profile with the first, both with their runs.
 
-    With x and y the logarithms of the quantity in each valid run of the two:
-
-        effect = exp(mean y - mean x) - 1, with Welch's interval at 95 % (B. L. Welch, Biometrika 34, 1947)
-        noise = the 95th percentile of what neighbours in time of equal runs differ by, over x, y and `earlier`
-        threshold = max(min_effect, noise)
-
-        SAME       the whole interval lies within the threshold (two one-sided tests, D. J. Schuirmann 1987)
-        BETTER     the interval excludes 0 and the effect is past the threshold, in the good direction
-        WORSE      the same in the bad direction
-        AMBIGUOUS  anything else: more runs are needed, or a quieter host
+    The rule is that of `msearch_analysis.significance`: Welch's interval of the ratio of their run medians, against the
+    larger of `min_effect` and the noise of the host.
 
     Args:
         first: the baseline.
@@ -114,33 +91,33 @@ def compare_profiles(
     chosen = choose_metric(first, metric)
     better = better_of(chosen)
     x, y = _logarithms(first, chosen), _logarithms(second, chosen)
-    difference = fmean(y) - fmean(x)
-    reach = _reach(x, y)
-    noise = _noise([x, y, *([math.log(value) for value in series if value > 0] for series in earlier)])
-    bound = max(math.log1p(min_effect), noise)
+    found = difference_of(
+        x, y, min_effect=min_effect,
+        earlier=[[math.log(value) for value in series if value > 0] for series in earlier],
+    )  # fmt: skip
     return Comparison(
-        answer=_decide(difference, reach, bound, better),
+        answer=found.answer(less_is_better=better == LOWER),
         metric=chosen,
-        first_value=math.exp(fmean(x)),
-        second_value=math.exp(fmean(y)),
-        effect=math.expm1(difference),
-        low=None if reach is None else math.expm1(difference - reach),
-        high=None if reach is None else math.expm1(min(difference + reach, 700.0)),
+        first_value=math.exp(sum(x) / len(x)),
+        second_value=math.exp(sum(y) / len(y)),
+        effect=found.effect,
+        low=found.low,
+        high=found.high,
         min_effect=min_effect,
-        noise=math.expm1(noise),
+        noise=math.expm1(found.noise),
         first=first.id,
         second=second.id,
-        notices=_notices(first, second, reach, noise, min_effect),
+        notices=_notices(first, second, found, min_effect),
     )
 
 
-def _notices(first: Profile, second: Profile, reach: float | None, noise: float, min_effect: float) -> tuple[str, ...]:
+def _notices(first: Profile, second: Profile, difference: Difference, min_effect: float) -> tuple[str, ...]:
     found = []
-    if reach is None:
+    if difference.reach is None:
         found.append("an answer needs at least two valid runs on each side; measure again with more repeats")
-    elif math.expm1(noise) > min_effect:
+    elif math.expm1(difference.noise) > min_effect:
         found.append(
-            f"equal runs on this host differ by {100 * math.expm1(noise):.3g} %, more than the "
+            f"equal runs on this host differ by {100 * math.expm1(difference.noise):.3g} %, more than the "
             f"{100 * min_effect:.3g} % asked for, so only larger differences can be told"
         )
     if first.load_text != second.load_text:
@@ -171,32 +148,3 @@ def _logarithms(profile: Profile, metric: str) -> list[float]:
     if min(values) <= 0:
         raise LocalError(f"{metric} of the profile {profile.id} is not above 0, so no ratio can be formed")
     return [math.log(value) for value in values]
-
-
-def _reach(x: Sequence[float], y: Sequence[float]) -> float | None:
-    """Half the width of Welch's interval, or None where a side has one run only."""
-    if min(len(x), len(y)) < 2:
-        return None
-    share_x, share_y = variance(x) / len(x), variance(y) / len(y)
-    total = share_x + share_y
-    if total == 0:
-        return 0.0
-    freedom = total**2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-    return student_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total)
-
-
-def _noise(series: Sequence[Sequence[float]]) -> float:
-    """What 95 % of neighbours stay below, by nearest rank, in logarithms."""
-    steps = sorted(abs(later - now) for one in series for now, later in itertools.pairwise(one))
-    return steps[math.ceil(NOISE_SHARE * len(steps)) - 1] if steps else 0.0
-
-
-def _decide(difference: float, reach: float | None, bound: float, better: str) -> Answer:
-    if reach is None:
-        return Answer.AMBIGUOUS
-    low, high = difference - reach, difference + reach
-    if -bound <= low and high <= bound:
-        return Answer.SAME
-    if not low <= 0 <= high and abs(difference) > bound:
-        return Answer.BETTER if (difference < 0) == (better == LOWER) else Answer.WORSE
-    return Answer.AMBIGUOUS

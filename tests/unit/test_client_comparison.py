@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from msearch_analysis.student import student_quantile
 from msearch_client import Answer, LocalError, Profile
 from msearch_client._comparison import compare_profiles
-from msearch_client._student import student_quantile
 from msearch_client._wire.profiles import profile_from_proto
 from profiler_agent.stats import comparison as of_agent
 from tests.scripted_service import make_measurement, make_profile

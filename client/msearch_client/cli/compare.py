@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from msearch_analysis.amounts import format_amount, format_share
 from msearch_client import Answer, Client, Comparison
 from msearch_client._quantities import QUANTITIES
 from msearch_client.cli import options
-from msearch_client.cli.figures import format_amount, format_share
 from msearch_client.cli.output import print_json, print_line
 
 SENTENCES = {

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from msearch_analysis.amounts import format_bytes
 from msearch_client import Client, Dataset
 from msearch_client.cli import options
 from msearch_client.cli.output import (
     count_of,
-    format_bytes,
     format_time,
     print_fields,
     print_json,

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
+from msearch_analysis.amounts import format_amount, format_number
 from msearch_client import Measurement, Profile
 from msearch_client._quantities import QUANTITIES
-from msearch_client.cli.output import format_bytes
-
-_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
 # Title of a column, and the quantities that may fill it: the first that was measured.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -45,47 +43,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
 _SOURCE_MATTERS = frozenset(GROUPS["energy and cost"] + GROUPS["resources"] + ("speed_up",))
 
 
-def format_number(value: float | None) -> str:
-    """Three significant digits and more where they are whole, or "-"."""
-    if value is None:
-        return "-"
-    size = abs(value)
-    if not 0.1 <= size < 1e15:
-        return f"{value:.3g}"
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3
-    return f"{value:,.{digits}f}"
-
-
-def format_amount(value: float | None, unit: str) -> str:
-    """A value with its unit: "1.23 ms", "11.2 MiB", "4.56 mJ"."""
-    if value is None:
-        return "-"
-    if unit == "bytes":
-        return format_bytes(round(value))
-    if unit == "1/s":
-        return f"{format_number(value)}/s"
-    if unit == "USD":
-        return f"{format_number(value)} USD"
-    if unit in ("ms", "s"):
-        return _format_seconds(value / 1e3 if unit == "ms" else value)
-    if not unit and value.is_integer() and abs(value) < 1e15:
-        return f"{value:,.0f}"
-    if unit in ("J", "W", "g", "FLOP"):
-        factor, prefix = next((pair for pair in _PREFIXES if abs(value) >= pair[0]), (1.0, ""))
-        return f"{format_number(value / factor)} {prefix}{unit}"
-    return f"{format_number(value)} {unit}".rstrip()
-
-
-def _format_seconds(seconds: float) -> str:
-    """Milliseconds where a model is fast or slow; other units only where these would be hard to read."""
-    size = abs(seconds)
-    if size >= 10:
-        return f"{format_number(seconds)} s"
-    if size >= 1e-5 or size == 0:
-        return f"{format_number(seconds * 1e3)} ms"
-    return f"{format_number(seconds * 1e6)} µs" if size >= 1e-7 else f"{format_number(seconds * 1e9)} ns"
-
-
 def format_interval(measurement: Measurement) -> str:
     """The 95 % interval, or nothing where there is none; the unit is said once where it is that of both ends."""
     low, high = (
@@ -104,11 +61,6 @@ def format_metric(profile: Profile | None, name: str) -> str:
     value = None if profile is None else profile.value(name)
     quantity = QUANTITIES.get(name)
     return format_amount(value, quantity.unit if quantity else "")
-
-
-def format_share(share: float) -> str:
-    """A signed relative change: "-12.3 %"."""
-    return f"{100 * share:+.3g} %"
 
 
 def format_duration(duration: timedelta | None) -> str:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from msearch_analysis.amounts import format_number
 from msearch_client._histograms import Histogram
-from msearch_client.cli.figures import format_number
 
 ROWS = 16
 EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -139,16 +139,6 @@ def count_of(shown: int, total: int, noun: str) -> str:
     return count(total, noun) if shown == total else f"{shown:,} of {count(total, noun)}"
 
 
-def format_bytes(size: int) -> str:
-    """A size for people, in binary units."""
-    amount = float(size)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
-            break
-        amount /= 1024
-    return f"{size:,} B" if unit == "B" else f"{amount:,.1f} {unit}"
-
-
 def format_time(time: datetime | None) -> str:
     """A time for people, in this machine's zone."""
     return "" if time is None else time.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from msearch_analysis.amounts import format_number
 from msearch_client import LocalError
 from msearch_client.cli import options
-from msearch_client.cli.figures import format_number
 from msearch_client.cli.output import count, print_json, print_line, print_table
 from msearch_deployment.prices import SECTIONS, SHIPPED, Prices, Unpriced, check, read_prices
 

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from msearch_analysis.amounts import format_amount
 from msearch_client import Client, LocalError, Profile
 from msearch_client._histograms import Histogram
 from msearch_client.cli import latency_chart, options, plots
-from msearch_client.cli.figures import describe, format_amount, grouped, profile_row
+from msearch_client.cli.figures import describe, grouped, profile_row
 from msearch_client.cli.output import (
     console,
     count,

@@ -22,6 +22,7 @@ from msearch_client.cli import (
     about,
     agent,
     agents,
+    analyse,
     benchmark,
     compare,
     datasets,
@@ -33,6 +34,7 @@ from msearch_client.cli import (
     query,
     recommend,
     register,
+    reporting,
     scores,
     serve,
     simulate,
@@ -151,6 +153,8 @@ app.command("profile")(profile.profile)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(benchmark.app, name="benchmark")
 app.command("compare")(compare.compare)
+app.command("analyse")(analyse.analyse)
+app.command("report")(reporting.report)
 app.add_typer(prices.app, name="prices")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from msearch_analysis.amounts import format_amount, format_number
 from msearch_client import Configuration, Constraint, Figure, Model, Recommendation, Untold
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
-from msearch_client.cli.figures import format_amount, format_number
 from msearch_client.cli.output import count, print_fields, print_line, print_table
 
 USUAL = ("accuracy", "p99_ms", "replicas", "usd_per_hour")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from msearch_analysis.amounts import format_bytes
 from msearch_client import Client, LocalError
 from msearch_client.cli import options
-from msearch_client.cli.output import format_bytes, print_fields, print_json, progress
+from msearch_client.cli.output import print_fields, print_json, progress
 from msearch_sketch.errors import SketchError
 from msearch_sketch.signature import Signature
 from msearch_sketch.spaces import FeatureSpace
