@@ -14,13 +14,22 @@ from msearch_client._agent_calls import AgentCalls
 from msearch_client._analysis_calls import AnalysisCalls
 from msearch_client._channels import Security
 from msearch_client._experiment_calls import ExperimentCalls
+from msearch_client._exporting import ExportCalls
 from msearch_client._recommending import RecommendCalls
 from msearch_client._settings import read_settings
 from msearch_client._token_calls import TokenCalls
 from msearch_client._transport import Transport
 
 
-class Client(RecommendCalls, AnalysisCalls, AgentCalls, ExperimentCalls, TokenCalls, AbstractContextManager["Client"]):
+class Client(
+    RecommendCalls,
+    ExportCalls,
+    AnalysisCalls,
+    AgentCalls,
+    ExperimentCalls,
+    TokenCalls,
+    AbstractContextManager["Client"],
+):
     """A connection to a search service, safe to share between threads.
 
     Used as a context manager, or closed with `close()`:

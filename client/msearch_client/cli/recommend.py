@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from msearch_client import Client, Constraint
+from msearch_client import Client, Constraint, LocalError, Recommendation
 from msearch_client.cli import options
-from msearch_client.cli.output import print_json, progress
+from msearch_client.cli.output import print_json, print_line, progress
 from msearch_client.cli.recommended import command_for, print_recommendation
 from msearch_client.cli.weights import parse_weights
 
@@ -71,6 +71,15 @@ def recommend(
         int, typer.Option("--candidates", metavar="N", min=1, max=1000, help="Look at so many models of the ranking.")
     ] = 20,
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Recommend at most so many.")] = 3,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            "--export",
+            metavar="DIR",
+            help="Write the artifact with its card, its figures, a program that runs it and a Triton repository there.",
+        ),
+    ] = None,
+    pick: Annotated[int, typer.Option("--pick", metavar="N", min=1, help="Export this one of those recommended.")] = 1,
     task: options.Task = None,
     modality: options.OfModality = None,
     has_class: options.Class = None,
@@ -98,32 +107,45 @@ def recommend(
     wanted = options.make_filter(
         tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
     )
-    with Client(server) as client, progress("sketching", unit="rows") as show_progress:
-        found = client.recommend(
-            data if signature is None else options.read_signature(signature),
-            require=[options.usage(Constraint.parse, text) for text in require or ()],
-            load=None if load is None else options.read_load(load),
-            host_class=host_class,
-            rate=rate,
-            headroom=headroom,
-            cautious=cautious,
-            prefer=prefer,
-            prices=prices,
-            predicted_latency=predicted_latency,
-            candidates=candidates,
-            top=top,
-            filter=wanted,
-            order_by=parse_weights(order_by),
-            modality=as_modality,
-            column=column,
-            ignore=ignore or (),
-            limit_rows=limit_rows,
-            progress=show_progress,
-        )
-    if json:
-        document = found.to_dict()
-        for one, shown in zip(found.untold, document["untold"], strict=True):
-            shown["command"] = command_for(one, found, host_class)
-        print_json(document)
-    else:
+    with Client(server) as client:
+        with progress("sketching", unit="rows") as show_progress:
+            found = client.recommend(
+                data if signature is None else options.read_signature(signature),
+                require=[options.usage(Constraint.parse, text) for text in require or ()],
+                load=None if load is None else options.read_load(load),
+                host_class=host_class,
+                rate=rate,
+                headroom=headroom,
+                cautious=cautious,
+                prefer=prefer,
+                prices=prices,
+                predicted_latency=predicted_latency,
+                candidates=candidates,
+                top=top,
+                filter=wanted,
+                order_by=parse_weights(order_by),
+                modality=as_modality,
+                column=column,
+                ignore=ignore or (),
+                limit_rows=limit_rows,
+                progress=show_progress,
+            )
+        if json:
+            document = found.to_dict()
+            for one, shown in zip(found.untold, document["untold"], strict=True):
+                shown["command"] = command_for(one, found, host_class)
+            if export is not None:
+                document["exported_to"] = str(_export(client, found, pick, export))
+            print_json(document)
+            return
         print_recommendation(found, host_class)
+        if export is not None:
+            print_line(f"exported to {_export(client, found, pick, export)}")
+
+
+def _export(client: Client, found: Recommendation, pick: int, folder: Path) -> Path:
+    if pick > len(found):
+        reason = "nothing meets the limits" if not found else f"only {len(found)} are recommended"
+        raise LocalError(f"there is no configuration {pick} to export: {reason}")
+    with progress("downloading", unit="bytes") as show_progress:
+        return client.export(found[pick - 1], folder, progress=show_progress)
