@@ -153,7 +153,7 @@ class RequestLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One committed change. kind: "model" or "dataset"; the object may be gone by now."""
+    """One committed change. kind: "model", "dataset" or "profiles" (of the model `id`); it may be gone by now."""
 
     sequence: int
     kind: str
@@ -163,8 +163,9 @@ class Change:
 class ChangeLog(Protocol):
     """The order in which changes were committed, over all replicas.
 
-    The stores append to it themselves whenever a model or a dataset is added, replaced or deleted. A change with a
-    smaller sequence is never committed after one with a larger sequence, so `since` misses nothing.
+    The stores append to it themselves whenever a model or a dataset is added, replaced or deleted, and whenever VALID
+    profiles are added to a model. A change with a smaller sequence is never committed after one with a larger
+    sequence, so `since` misses nothing.
     """
 
     def last(self) -> int:

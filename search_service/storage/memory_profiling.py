@@ -12,7 +12,7 @@ from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilt
 from search_service.storage import refusals
 from search_service.storage.memory_session import MemorySession, Tables
 from search_service.storage.memory_stores import Position, newest
-from search_service.storage.profile_series import figures_of, series_of
+from search_service.storage.profile_series import figures_of, models_that_changed, series_of
 
 
 class MemoryAgents:
@@ -69,6 +69,8 @@ class MemoryProfiles:
             tables.profile_numbers[profile.id] = tables.last_profile_number
             if profile.valid:
                 tables.current_profiles[series_of(profile)] = profile.id
+        for model_id in models_that_changed(profiles):
+            self._session.log("profiles", model_id)
 
     def get(self, profile_id: str) -> Profile:
         profile = self._session.read().profiles.get(profile_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from search_service.domain.profiling import Profile
 
@@ -28,3 +29,8 @@ def series_of(profile: Profile) -> str:
 def figures_of(profile: Profile) -> dict[str, float]:
     """The measured values by name, without those that could not be had."""
     return {measurement.name: measurement.value for measurement in profile.measurements if measurement.measured}
+
+
+def models_that_changed(profiles: Sequence[Profile]) -> list[str]:
+    """Ids of the models of which a search now finds other profiles: those of the VALID ones, sorted."""
+    return sorted({profile.model_id for profile in profiles if profile.valid and profile.model_id})

@@ -11,7 +11,7 @@ from search_service.domain.catalog import Page
 from search_service.domain.profiling import Figures, Profile, ProfileFilter
 from search_service.storage import refusals
 from search_service.storage.paging import Position, newest_keys
-from search_service.storage.profile_series import series_of
+from search_service.storage.profile_series import models_that_changed, series_of
 from search_service.storage.profiling_rows import detail_values, profile_of, profile_values
 from search_service.storage.profiling_tables import IS_CURRENT, profile_details, profiles
 from search_service.storage.session import Session
@@ -57,6 +57,8 @@ class SqlProfiles:
                 values["current"] = True
             number = self._session.lock_rows(_ADD, values)[0].number
             self._session.write(_ADD_DETAILS, detail_values(profile, number))
+        for model_id in models_that_changed(profiles):
+            self._session.log("profiles", model_id)
 
     def get(self, profile_id: str) -> Profile:
         found = self._session.rows(_FULL, {"profile_id": profile_id})

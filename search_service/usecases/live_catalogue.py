@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from msearch_sketch.signature import Signature
 from search_service.domain.catalog import FeatureSpace, Filter, Model
 from search_service.domain.ports import Change, Database, UnitOfWork
+from search_service.domain.profiling import Figures
 from search_service.domain.ranking import SignatureIndex
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.snapshot import Snapshot
@@ -27,6 +30,11 @@ _CHANGES_AT_ONCE = 1000
 _SIGNATURES_AT_ONCE = 4096
 _KEPT_MASKS = 64
 _KEPT_NAMES = 100_000
+_KEPT_FIGURES = 8
+
+FiguresByModel: TypeAlias = Mapping[str, Sequence[Figures]]
+_Asked: TypeAlias = tuple[tuple[str, ...], str, str]
+"""Quantities, load and host class."""
 
 
 class LiveCatalogue:
@@ -52,6 +60,8 @@ class LiveCatalogue:
         self._own_commits_seen = 0
         self._spaces: dict[str, FeatureSpace] = {}
         self._dataset_names: dict[str, str] = {}
+        self._profiles_changed_at = 0
+        self._figures: OrderedDict[_Asked, tuple[int, FiguresByModel]] = OrderedDict()
         self._masks: OrderedDict[Filter, tuple[Snapshot, NDArray[np.bool_]]] = OrderedDict()
 
     @property
@@ -129,6 +139,22 @@ class LiveCatalogue:
                 self._masks.popitem(last=False)
         return mask
 
+    def figures(self, metrics: tuple[str, ...], load_text: str, host_class: str) -> FiguresByModel:
+        """What `ProfileStore.best_candidates` gives of all models, by model id, as of the last refresh or later."""
+        asked, seen = (metrics, load_text, host_class), self._profiles_changed_at
+        kept = self._figures.get(asked)
+        if kept is not None and kept[0] == seen:
+            return kept[1]
+        with self._database.begin() as unit:
+            found = unit.profiles.best_candidates(metrics, model_ids=None, load_text=load_text, host_class=host_class)
+        by_model = figures_by_model(found)
+        with self._updating:
+            self._figures[asked] = (seen, by_model)
+            self._figures.move_to_end(asked)
+            while len(self._figures) > _KEPT_FIGURES:
+                self._figures.popitem(last=False)
+        return by_model
+
     def dataset_names(self, dataset_ids: Sequence[str]) -> dict[str, str]:
         """Names by id; a dataset that has just gone is left out."""
         kept = self._dataset_names
@@ -151,6 +177,9 @@ class LiveCatalogue:
     def _apply(self, unit: UnitOfWork, changes: Sequence[Change]) -> None:
         # Datasets first: a model that becomes visible finds its source in the index.
         self._replace_datasets(unit, list(dict.fromkeys(change.id for change in changes if change.kind == "dataset")))
+        self._profiles_changed_at = max(
+            (change.sequence for change in changes if change.kind == "profiles"), default=self._profiles_changed_at
+        )
         model_ids = list(dict.fromkeys(change.id for change in changes if change.kind == "model"))
         if model_ids:
             found = unit.models.get_many(model_ids)
@@ -169,6 +198,11 @@ class LiveCatalogue:
                 self.index.remove(dataset_id)
         if entries:
             self.index.put_many(entries)  # far cheaper than one by one
+
+
+def figures_by_model(figures: Sequence[Figures]) -> FiguresByModel:
+    """By model id, what stands by model already."""
+    return {model_id: tuple(group) for model_id, group in groupby(figures, key=lambda one: one.model_id)}
 
 
 def _batches(items: Iterable[tuple[str, str, bytes]], size: int) -> Iterator[list[tuple[str, str, bytes]]]:

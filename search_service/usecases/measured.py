@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,12 @@ from search_service.domain.ports import Database
 from search_service.domain.profiling import Figures, Profile
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.fields import check_text, invalid
+from search_service.usecases.live_catalogue import LiveCatalogue, figures_by_model
 from search_service.usecases.ranking import ByMeasurement, Retrieved, restricted
 
 MOST_CONSTRAINTS = 32
 MOST_NAMED = 1000
-"""Up to so many candidates their profiles are asked for by name, beyond it all profiles are read."""
+"""Up to so many candidates their profiles are asked for by name; beyond it all are read, and kept until some change."""
 
 DEFAULT_METRIC = "p99_ms"
 """What makes one of several variants the best where the query does not say."""
@@ -154,25 +154,27 @@ def check_profile_options(options: ProfileOptions, path: str = "options.profiles
     )
 
 
-def select_measured(database: Database, options: ProfileOptions, candidates: Retrieved) -> Selected:
+def select_measured(
+    database: Database, catalogue: LiveCatalogue, options: ProfileOptions, candidates: Retrieved
+) -> Selected:
     """Which candidates are eligible, and the best variant of each. `options` are checked."""
     count = candidates.positions.size
     if options.empty:
         return Selected(options, candidates, restricted(candidates, np.zeros(count, np.bool_)), {}, 0, None)
     model_ids = [candidates.snapshot.models[position].id for position in candidates.positions.tolist()]
-    with database.begin() as unit:
-        found = unit.profiles.best_candidates(
-            options.metrics,
-            model_ids=model_ids if count <= MOST_NAMED else None,
-            load_text=options.load_text,
-            host_class=options.host_class,
-        )
-    by_model = {model_id: list(figures) for model_id, figures in groupby(found, key=lambda one: one.model_id)}
+    if count > MOST_NAMED:
+        by_model = catalogue.figures(options.metrics, options.load_text, options.host_class)
+    else:
+        with database.begin() as unit:
+            found = unit.profiles.best_candidates(
+                options.metrics, model_ids=model_ids, load_text=options.load_text, host_class=options.host_class
+            )
+        by_model = figures_by_model(found)
     eligible, unmeasured = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     values = {metric: np.full(count, np.nan) for metric in options.metrics}
     profile_ids = {}
     for position, model_id in enumerate(model_ids):
-        figures = by_model.get(model_id, [])
+        figures = by_model.get(model_id, ())
         verdicts = [_verdict(options, one) for one in figures]
         meeting = [one for one, verdict in zip(figures, verdicts, strict=True) if verdict]
         if meeting:

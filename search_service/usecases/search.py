@@ -197,13 +197,14 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Rankin
     first = _parse_first(decode_token(bound_to, options.page_token, parts=1))
 
     target, catalogue = asked.signature, searcher.catalogue
-    catalogue.refresh(LARGEST_AGE_S)
+    # A caller who has just waited for a profile shall find it, whichever replica answers.
+    catalogue.refresh(LARGEST_AGE_S if profiles.empty else 0.0)
     space = catalogue.space(target.space_digest)
     document = _check_target(asked, space)
     snapshot = catalogue.snapshot
     mask = None if options.filter.empty else catalogue.matching(options.filter, snapshot)
     candidates = retrieve(catalogue, target, mask, snapshot)
-    selected = select_measured(searcher.database, profiles, candidates)
+    selected = select_measured(searcher.database, catalogue, profiles, candidates)
     order_page = partial(searcher.ranker.order, target=target, space=document, order_by=order, shown=shown)
     ordered = order_page(selected.eligible, first=first, count=size, measured=selected.by_measurement)
     apart = order_page(selected.unmeasured, first=0, count=0 if first else size)

@@ -163,6 +163,24 @@ def test_best_candidates_gives_the_values_asked_for(database: Database) -> None:
     assert counting(database) == [Figures("p", "m", ()), Figures("q", "n", ())]
 
 
+def test_the_change_log_names_the_models_whose_profiles_changed(database: Database) -> None:
+    put_models(database, a_model("m"), a_model("n"))
+    with database.begin() as work:
+        last = work.changes.last()
+    put_profiles(
+        database,
+        a_profile("p", model_id="n"),
+        a_profile("q", model_id="m"),
+        a_profile("again", model_id="n"),
+        a_profile("broken", model_id="m", reasons=BROKEN),
+        a_profile("no model"),
+    )
+    put_profiles(database, a_profile("also broken", model_id="m", reasons=BROKEN))
+    with database.begin() as work:
+        changes = work.changes.since(last, 10)
+    assert {(change.kind, change.id) for change in changes} == {("profiles", "m"), ("profiles", "n")}
+
+
 def test_profiles_go_with_their_model(database: Database) -> None:
     put_models(database, a_model("m"), a_model("n"))
     put_jobs(database, a_job("job-1", a_spec(model_id="m")))

@@ -13,6 +13,7 @@ from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import search_service_pb2 as spb
 from search_service.domain.ports import Database
 from search_service.domain.profiling import Precision
+from search_service.usecases import measured as measured_use_case
 from tests.profiling_objects import a_load, a_profile, a_variant, measured, put_profiles
 from tests.service_in_process import Running, ask, card, names, new_dataset, refused, register, service_in_process
 from tests.signatures import SPACE, family
@@ -70,6 +71,18 @@ def limit(metric: str, comparison: Any, value: float) -> spb.Constraint:
 
 def search(running: Running, **profiles: Any) -> spb.Ranking:
     return running.search.Search(ask(TARGET, explain=True, profiles=spb.ProfileOptions(**profiles))).ranking
+
+
+def test_figures_of_many_candidates_are_kept_until_a_profile_comes(
+    running: Running, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measured_use_case, "MOST_NAMED", 0)
+    ask_for = {"constraints": [limit("p99_ms", AT_MOST, 20)], "load_text": LOAD}
+    assert set(names(search(running, **ask_for))) == {"m1", "m2"}
+    (unmeasured,) = [one for one in search(running, **ask_for).unmeasured if one.model.name == "m5"]
+    put_profiles(database, profile("new", unmeasured.model.id, p99_ms=3.0))
+    assert set(names(search(running, **ask_for))) == {"m1", "m2", "m5"}
+    assert set(names(search(running, **(ask_for | {"host_class": "arm"})))) == {"m2"}
 
 
 def test_limits_keep_what_meets_them_and_list_the_unmeasured_apart(running: Running) -> None:
