@@ -16,6 +16,7 @@ from msearch_client._channels import Security
 from msearch_client._experiment_calls import ExperimentCalls
 from msearch_client._exporting import ExportCalls
 from msearch_client._recommending import RecommendCalls
+from msearch_client._reranking import RerankCalls
 from msearch_client._settings import read_settings
 from msearch_client._token_calls import TokenCalls
 from msearch_client._transport import Transport
@@ -23,6 +24,7 @@ from msearch_client._transport import Transport
 
 class Client(
     RecommendCalls,
+    RerankCalls,
     ExportCalls,
     AnalysisCalls,
     AgentCalls,

@@ -30,13 +30,18 @@ class WeightedScore(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """How to rank: which models may take part, the order, further scores to show, what profiles must meet."""
+    """How to rank: which models may take part, the order, further scores to show, what profiles must meet.
+
+    `predict_accuracy` asks for predictions; with a `sample_id` they use the outputs that candidates gave on it.
+    """
 
     filter: Filter
     order_by: tuple[WeightedScore, ...]
     scores: tuple[str, ...]
     explain: bool
     profiles: ProfileOptions | None = None
+    predict_accuracy: bool = False
+    sample_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +111,19 @@ class Candidate(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedModel(Record):
+    """A candidate that could not be run on the target, or whose outputs foretell nothing.
+
+    `model` is "name@version"; `code` is machine-readable, such as "no_artifact", "crashed" or "wrong_output".
+    """
+
+    model: str
+    model_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exclusion(Record):
     """A reason why models are not in a ranking: how many this criterion alone leaves out."""
 
@@ -120,7 +138,8 @@ class Ranking(Record):
 
     `total` is how many were ranked in all; `notices` are things to know before trusting it; `exclusions` say why
     models are missing (only with `explain`). `unmeasured` are candidates without a profile that could tell whether the
-    limits hold, best first by the score, and `unmeasured_total` how many there are. `signature` is the target's.
+    limits hold, best first by the score, and `unmeasured_total` how many there are. `failed` are candidates that
+    `rerank` could not run. `signature` is the target's.
     """
 
     candidates: tuple[Candidate, ...]
@@ -133,6 +152,7 @@ class Ranking(Record):
     next_page_token: str = ""
     unmeasured: tuple[Candidate, ...] = ()
     unmeasured_total: int = 0
+    failed: tuple[FailedModel, ...] = ()
     signature: Signature | None = field(default=None, compare=False)
 
     @property
@@ -158,7 +178,7 @@ class Ranking(Record):
         """The whole ranking as JSON values; the signature, which is bytes, is left out."""
         names = (
             "target_row_count", "space_digest", "total", "order_by",
-            "candidates", "notices", "exclusions", "next_page_token", "unmeasured", "unmeasured_total",
+            "candidates", "notices", "exclusions", "next_page_token", "unmeasured", "unmeasured_total", "failed",
         )  # fmt: skip
         return {name: to_json(getattr(self, name)) for name in names}
 

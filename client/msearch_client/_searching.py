@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality, parse_modality
 from msearch_client._constraints import Constraint, ProfileOptions, make_profile_options
+from msearch_client._evidence import SampleReference, sample_id_of
 from msearch_client._loads import Load
 from msearch_client._local_data import open_data
 from msearch_client._rankings import Question, Ranking, Scores, WeightedScore
@@ -42,6 +43,8 @@ class SearchCalls(SketchCalls):
         host_class: str = "",
         order_by_metric: str = "",
         pareto: str = "",
+        predict_accuracy: bool = False,
+        sample: SampleReference | None = None,
         modality: Modality | str | None = None,
         column: str | None = None,
         ignore: Collection[str] = (),
@@ -63,6 +66,10 @@ class SearchCalls(SketchCalls):
             host_class: only profiles of host classes that begin so; empty for any.
             order_by_metric: order by this measured quantity instead of a score.
             pareto: keep only the Pareto front of the score against this measured quantity.
+            predict_accuracy: also predict what each candidate will reach on the target; ordering by the score
+                "predicted_accuracy" implies it.
+            sample: the target as an evaluation sample, by id: predictions then use the outputs that candidates gave on
+                it, and behaviour scores can be asked for. `rerank` does all of that.
             modality: how to read the data; detected if None.
             column: column with the data, where several would do.
             ignore: columns to leave out.
@@ -82,7 +89,10 @@ class SearchCalls(SketchCalls):
                 target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
             )
 
-        question = make_question(filter, order_by, scores, explain=explain, profiles=profiles)
+        question = make_question(
+            filter, order_by, scores, explain=explain, profiles=profiles, predict_accuracy=predict_accuracy,
+            sample_id="" if sample is None else sample_id_of(sample),
+        )  # fmt: skip
 
         def fetch(page_size: int, token: str) -> Ranking:
             options = options_to_proto(question, page_size, token)
@@ -106,6 +116,7 @@ class SearchCalls(SketchCalls):
         host_class: str = "",
         order_by_metric: str = "",
         pareto: str = "",
+        predict_accuracy: bool = False,
         modality: Modality | str | None = None,
         column: str | None = None,
         ignore: Collection[str] = (),
@@ -125,7 +136,9 @@ class SearchCalls(SketchCalls):
         dataset = open_data(
             data, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
         )
-        question = make_question(filter, order_by, scores, explain=explain, profiles=profiles)
+        question = make_question(
+            filter, order_by, scores, explain=explain, profiles=profiles, predict_accuracy=predict_accuracy
+        )
         options = options_to_proto(question, min(top, MOST_A_PAGE), "")
         header = requests.data_header(parse_modality(dataset.modality), column or "", options)
 
@@ -147,6 +160,7 @@ class SearchCalls(SketchCalls):
         return self.search(
             signature, filter=filter, order_by=order_by, scores=scores, top=top, explain=explain, require=require,
             load=load, host_class=host_class, order_by_metric=order_by_metric, pareto=pareto,
+            predict_accuracy=predict_accuracy,
         )  # fmt: skip
 
     def scores(self) -> Scores:
@@ -162,6 +176,8 @@ def make_question(
     *,
     explain: bool,
     profiles: ProfileOptions | None = None,
+    predict_accuracy: bool = False,
+    sample_id: str = "",
 ) -> Question:
     """How to rank, from what a caller may give."""
     return Question(
@@ -170,6 +186,8 @@ def make_question(
         scores=(scores,) if isinstance(scores, str) else tuple(scores),
         explain=explain,
         profiles=profiles,
+        predict_accuracy=predict_accuracy,
+        sample_id=sample_id,
     )
 
 

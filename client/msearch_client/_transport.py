@@ -14,6 +14,7 @@ import grpc
 
 from msearch.v1.access_service_pb2_grpc import AccessServiceStub
 from msearch.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
+from msearch.v1.evaluation_service_pb2_grpc import EvaluationServiceStub
 from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
@@ -65,6 +66,7 @@ class Transport(AbstractContextManager["Transport"]):
         self.registry = RegistryServiceStub(self._channel)
         self.search = SearchServiceStub(self._channel)
         self.profiling = ProfilingServiceStub(self._channel)
+        self.evaluation = EvaluationServiceStub(self._channel)
         self.access = AccessServiceStub(self._channel)
         self.benchmarks = BenchmarkServiceStub(self._channel)
 

@@ -26,6 +26,8 @@ def options_to_proto(question: Question, page_size: int, page_token: str) -> pb.
         page_token=page_token,
         explain=question.explain,
         profiles=None if question.profiles is None else profile_options_to_proto(question.profiles),
+        predict_accuracy=question.predict_accuracy,
+        sample_id=question.sample_id,
     )
 
 

@@ -24,8 +24,10 @@ from msearch_client.cli import (
     agents,
     analyse,
     benchmark,
+    calibrate,
     compare,
     datasets,
+    evaluations,
     jobs,
     models,
     prices,
@@ -35,6 +37,7 @@ from msearch_client.cli import (
     recommend,
     register,
     reporting,
+    samples,
     scores,
     serve,
     simulate,
@@ -149,6 +152,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(spaces.app, name="spaces")
 app.command("scores")(scores.scores)
+app.command("calibrate")(calibrate.calibrate)
+app.add_typer(evaluations.app, name="evaluations")
+app.add_typer(samples.app, name="samples")
 app.command("profile")(profile.profile)
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(benchmark.app, name="benchmark")

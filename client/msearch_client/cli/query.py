@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from msearch_client import Candidate, Client, Constraint, ProfileOptions, Ranking
-from msearch_client.cli import missing, options
+from msearch_client.cli import missing, options, predictions, reranking
 from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
 from msearch_client.cli.weights import parse_weights
@@ -73,6 +73,13 @@ def query(
             help="Measure the best unmeasured candidates, at most --top, wait for that, and ask again.",
         ),
     ] = False,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Also predict each candidate's accuracy from the signatures alone.")
+    ] = False,
+    rerank: reranking.Rerank = None,
+    local: reranking.Local = False,
+    keep: reranking.Keep = None,
+    with_noise: reranking.WithNoise = False,
     as_modality: options.AsModality = None,
     column: options.Column = None,
     ignore: options.Ignore = None,
@@ -81,6 +88,8 @@ def query(
     json: options.Json = False,
 ) -> None:
     """Rank the registered models for data without labels, if asked by what was measured of them.
+
+    With --rerank the best candidates are run on the data, and ranked by the accuracy that their outputs foretell.
 
     With --require, --order-by-metric or --pareto each candidate is shown with its best variant, and candidates without
     a measurement that could tell are listed apart, with the command that would measure them.
@@ -105,20 +114,30 @@ def query(
     )
     if profile_missing and measured == ProfileOptions():
         raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
+    reranking.check_options(
+        k=rerank, local=local, keep=keep, with_noise=with_noise, signature=signature is not None,
+        by_service=by_service, profile_missing=profile_missing, pareto=bool(pareto),
+        order_by_metric=bool(order_by_metric),
+    )  # fmt: skip
+    asked: dict[str, Any] = {
+        "filter": wanted, "order_by": order, "scores": shown, "explain": explain, "require": measured.constraints,
+        "load": measured.load, "host_class": measured.host_class, "modality": as_modality, "column": column,
+        "ignore": ignore or (), "limit_rows": limit_rows,
+    }  # fmt: skip
     with Client(server) as client:
 
         def ask(target: Any, *, by_service: bool) -> Ranking:
             search = client.search_by_data if by_service else client.search
             with progress("reading" if by_service else "sketching", unit="rows") as show_progress:
                 return search(
-                    target, filter=wanted, order_by=order, scores=shown, top=top, explain=explain,
-                    require=measured.constraints, load=measured.load, host_class=measured.host_class,
-                    order_by_metric=measured.order_by_metric, pareto=measured.pareto_metric,
-                    modality=as_modality, column=column, ignore=ignore or (), limit_rows=limit_rows,
-                    progress=show_progress,
+                    target, **asked, top=top, order_by_metric=measured.order_by_metric, pareto=measured.pareto_metric,
+                    predict_accuracy=predict, progress=show_progress,
                 )  # fmt: skip
 
-        ranking = ask(data if signature is None else options.read_signature(signature), by_service=by_service)
+        if rerank is not None and data is not None:
+            ranking = reranking.rerank(client, data, rerank, local=local, keep=keep, with_noise=with_noise, **asked)
+        else:
+            ranking = ask(data if signature is None else options.read_signature(signature), by_service=by_service)
         if profile_missing:
             lacking = missing.unmeasured(ranking)[:top]
             if lacking and missing.measure(client, lacking, measured):
@@ -145,29 +164,36 @@ def print_ranking(ranking: Ranking, *, explain: bool, measured: ProfileOptions) 
     shown = count_of(len(ranking), ranking.total, "candidate")
     print_line(f"{shown} for {count(ranking.target_row_count, 'row')}, ordered by {order}")
     if ranking.candidates:
-        names = ranking.score_names
+        foretold = any(candidate.prediction is not None for candidate in ranking)
+        names = tuple(name for name in ranking.score_names if not (foretold and name == predictions.PREDICTED))
         several = len(ranking.order_by) > 1
         metrics = _metrics(measured)
         rows = [
-            _row(candidate, names, several=several) | (_measured_cells(candidate, metrics) if metrics else {})
+            _row(candidate, names, several=several, foretold=foretold)
+            | (_measured_cells(candidate, metrics) if metrics else {})
             for candidate in ranking
         ]
-        numbers = ("rank", "mean rank", *names[:1], "support", *names[1:], *metrics)
+        numbers = ("rank", "accuracy", "mean rank", *names[:1], "support", *names[1:], *metrics)
         print_table(rows, numbers=numbers, keys=("rank", "model"))
+        predictions.print_predictor(ranking)
     if explain:
         _print_evidence(ranking)
+    predictions.print_failed(ranking)
     missing.print_unmeasured(ranking, measured)
+    predictions.print_prediction_notices(ranking)
     for notice in ranking.notices:
         print_line(f"note: {notice}")
 
 
-def _row(candidate: Candidate, names: tuple[str, ...], *, several: bool) -> dict[str, str]:
+def _row(candidate: Candidate, names: tuple[str, ...], *, several: bool, foretold: bool) -> dict[str, str]:
     values = {value.score: value for value in candidate.scores}
     row = {
         "rank": str(candidate.rank),
         "model": f"{candidate.model.name}@{candidate.model.version}",
         "dataset": candidate.dataset_name,
     }
+    if foretold:
+        row |= predictions.prediction_cells(candidate)
     if several:
         row["mean rank"] = f"{candidate.ranking_value:.4f}"
     for name in names:
@@ -195,6 +221,7 @@ def _print_evidence(ranking: Ranking) -> None:
     for candidate in ranking:
         print_line()
         print_line(f"{candidate.rank}. {candidate.model.name}@{candidate.model.version}")
+        predictions.print_contributions(candidate)
         print_fields({f"  {value.score}": value.detail for value in candidate.scores})
     if ranking.exclusions:
         print_line()

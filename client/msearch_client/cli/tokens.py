@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +10,9 @@ import typer
 from msearch_client import Client, Role, Token
 from msearch_client.cli import options
 from msearch_client.cli.output import count, format_time, print_json, print_line, print_note, print_table
+from msearch_client.cli.times import parse_time
 
 app = typer.Typer(help="Bearer tokens: who may do what. For admins.")
-
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @app.command()
@@ -37,7 +35,7 @@ def create(
     json: options.Json = False,
 ) -> None:
     """Create a token and print its secret, alone on stdout. It is not shown again."""
-    ends = None if expires_in is None else datetime.now(UTC) + parse_time(expires_in)
+    ends = None if expires_in is None else datetime.now(UTC) + parse_time(expires_in, "--expires-in")
     with Client(server) as client:
         created = client.create_token(name, role, expires_at=ends)
     if json:
@@ -47,14 +45,6 @@ def create(
     until = f", until {format_time(token.expires_at)}" if token.expires_at else ""
     print_note(f"token {token.name} ({token.role}{until}); keep it safe, it is not shown again:")
     print_line(created.secret)
-
-
-def parse_time(text: str) -> timedelta:
-    """A time from now: "12h", "30d", "8w"."""
-    found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
-    if not found or not int(found[1]):
-        raise typer.BadParameter(f"--expires-in must be a number with m, h, d or w, such as 30d, not {text!r}")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 @app.command("list")
