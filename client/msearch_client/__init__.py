@@ -42,6 +42,11 @@ from msearch_client._constraints import (
     ProfileOptions,
     Relation,
 )
+from msearch_client._drifts import (
+    ClassShift,
+    Drift,
+    Outlier,
+)
 from msearch_client._errors import (
     AlreadyExistsError,
     ApiError,
@@ -161,6 +166,7 @@ __all__ = [
     "CellCounts",
     "CellState",
     "Change",
+    "ClassShift",
     "Client",
     "Comparison",
     "Configuration",
@@ -170,6 +176,7 @@ __all__ = [
     "Dataset",
     "DatasetSample",
     "DeadlineExceededError",
+    "Drift",
     "EvaluateSpec",
     "Evaluation",
     "EvaluationSample",
@@ -201,6 +208,7 @@ __all__ = [
     "NewToken",
     "NotFoundError",
     "Offer",
+    "Outlier",
     "PermissionDeniedError",
     "PlannedEvaluation",
     "Precision",

@@ -13,6 +13,7 @@ import grpc
 from msearch_client._agent_calls import AgentCalls
 from msearch_client._analysis_calls import AnalysisCalls
 from msearch_client._channels import Security
+from msearch_client._drifting import DriftCalls
 from msearch_client._experiment_calls import ExperimentCalls
 from msearch_client._exporting import ExportCalls
 from msearch_client._recommending import RecommendCalls
@@ -27,6 +28,7 @@ class Client(
     RerankCalls,
     ExportCalls,
     AnalysisCalls,
+    DriftCalls,
     AgentCalls,
     ExperimentCalls,
     TokenCalls,

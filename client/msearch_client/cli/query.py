@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from msearch_client import Candidate, Client, Constraint, ProfileOptions, Ranking
+from msearch_client.cli import drift as drifting
 from msearch_client.cli import missing, options, predictions, reranking
 from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
@@ -80,6 +81,20 @@ def query(
     local: reranking.Local = False,
     keep: reranking.Keep = None,
     with_noise: reranking.WithNoise = False,
+    drift: Annotated[
+        Path | None,
+        typer.Option(
+            "--drift",
+            metavar="BASE",
+            help="Do not search: compare --data with these rows, which a model was built on. Has it moved away?",
+        ),
+    ] = None,
+    drift_from: Annotated[
+        str | None,
+        typer.Option(
+            "--drift-from", metavar="DATASET", help="The same, with a registered dataset, by its signature alone."
+        ),
+    ] = None,
     as_modality: options.AsModality = None,
     column: options.Column = None,
     ignore: options.Ignore = None,
@@ -96,6 +111,13 @@ def query(
     """
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
+    if drift is not None or drift_from is not None:
+        with Client(server) as client:
+            drifting.compare(
+                client, data, signature, drift, drift_from, as_json=json,
+                modality=as_modality, column=column, ignore=ignore, limit_rows=limit_rows,
+            )  # fmt: skip
+        return
     if score is not None and order_by is not None:
         raise typer.BadParameter("give either --score or --order-by")
     if by_service and data is None:
