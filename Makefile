@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX) --retries 0 --timeout 15) torch
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling editables
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
-	  --editable ".[service,agent,onnx,openvino,torch,tensorrt,plots,postgres,s3,tokenizers,examples,benchmarks,dev]"
+	  --editable ".[service,agent,onnx,openvino,torch,tensorrt,plots,search,postgres,s3,tokenizers,examples,benchmarks,dev]"
 	@# Older than the runtime on purpose: what it generates runs under protobuf 6.31 and grpcio 1.80 and all later ones.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grpcio-tools==1.80.0
 	@touch $(READY)

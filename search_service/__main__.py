@@ -24,6 +24,7 @@ from search_service.api.token_commands import token_commands
 from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
 from search_service.benchmarking.canonical_models import GeneratedModels
+from search_service.benchmarking.optimiser import OptunaOptimiser
 from search_service.domain.errors import DomainError
 from search_service.domain.ports import Database
 from search_service.index import InvertedIndex
@@ -133,6 +134,7 @@ def build_service(settings: Settings, database: Database, handlers: Sequence[grp
         cards=Cards(),
         inspect=lambda: SpooledInspection(incoming),
         canonical_models=GeneratedModels(),
+        optimiser=OptunaOptimiser(),
         handlers=handlers,
     )
 

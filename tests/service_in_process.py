@@ -28,6 +28,7 @@ from search_service.api.service import Service
 from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
 from search_service.benchmarking.canonical_models import GeneratedModels
+from search_service.benchmarking.optimiser import OptunaOptimiser
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score
 from search_service.index import InvertedIndex
@@ -74,6 +75,7 @@ def service_in_process(
         cards=Cards(),
         inspect=lambda: SpooledInspection(folder),
         canonical_models=GeneratedModels(),
+        optimiser=OptunaOptimiser(),
     )
     service.start()
     try:

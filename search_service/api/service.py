@@ -24,7 +24,7 @@ from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
 from search_service.usecases.evaluation_samples import sweep_samples
 from search_service.usecases.evidence import Evidence
-from search_service.usecases.experimenting import CanonicalModels, Experimenting
+from search_service.usecases.experimenting import CanonicalModels, Experimenting, Optimiser
 from search_service.usecases.follower import Follower
 from search_service.usecases.leases import expire_leases
 from search_service.usecases.live_catalogue import LiveCatalogue
@@ -33,6 +33,7 @@ from search_service.usecases.orders import check_order, parse_order
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import CardReader, NewInspection, Registry
 from search_service.usecases.search import Searcher
+from search_service.usecases.search_experiments import advance_searches
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
 from search_service.usecases.tokens import Access, authenticate, list_tokens
@@ -41,6 +42,7 @@ from search_service.usecases.uploads import drop_unused_blobs
 HOUSEKEEPING_INTERVAL_S = 600.0
 ABANDONED_UPLOAD_AGE_S = 86_400.0
 LONGEST_EXPIRY_INTERVAL_S = 2.0
+SEARCH_INTERVAL_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -66,6 +68,7 @@ class Service:
         cards: CardReader,
         inspect: NewInspection,
         canonical_models: CanonicalModels,
+        optimiser: Optimiser,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         self._settings = settings
@@ -106,7 +109,7 @@ class Service:
         )
         self._access = open_access(database)
         self._experimenting = Experimenting(
-            profiling=self._profiling, registry=self._registry, canonical_models=canonical_models
+            profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
         )
         self.evidence = Evidence(registry=self._registry, profiling=self._profiling, new_reader=ArrowSampleReader)
         self._server = Server(
@@ -125,6 +128,12 @@ class Service:
         self._follower = Follower(self._catalogue, _note_failure)
         self._housekeeper = Repeating(
             "msearch-housekeeper", self._keep_house, interval_s=HOUSEKEEPING_INTERVAL_S, failed=_note_failure
+        )
+        self._search_keeper = Repeating(
+            "msearch-search-keeper",
+            lambda: advance_searches(self._experimenting),
+            interval_s=SEARCH_INTERVAL_S,
+            failed=_note_failure,
         )
         self._lease_keeper = Repeating(
             "msearch-lease-keeper",
@@ -153,6 +162,7 @@ class Service:
         self._follower.start()
         self._housekeeper.start()
         self._lease_keeper.start()
+        self._search_keeper.start()
         if self._settings.require_tokens == "always" and not self._any_token_exists():
             _log.warning("no_token_exists", advice="create one: msearch-service token create NAME --role admin")
         self._server.start()
@@ -162,6 +172,7 @@ class Service:
         self._stopping.set()
         self._server.stop(self._settings.grace_s)
         self._follower.stop()
+        self._search_keeper.stop()
         self._lease_keeper.stop()
         self._housekeeper.stop()
 

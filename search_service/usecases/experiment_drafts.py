@@ -17,6 +17,7 @@ from search_service.usecases.capability import check_capable
 from search_service.usecases.experiment_jobs import PlannedJob, join_cells, reckon_duration
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.experiments import SeenExperiment, see_experiment
+from search_service.usecases.search_goals import goal_of
 from search_service.usecases.stored_profiles import StoredProfiles
 
 
@@ -36,6 +37,8 @@ class Draft:
     `before` is the experiment as it is, None for a new one; `after` holds the cells as they will be, new jobs not yet
     given. `running`: positions of those that wait or run already. `missing`: canonical models to be registered first.
     `duration`: until the new jobs have ended, None where no active agent could take one.
+
+    A search submits no jobs by itself: `jobs` then stand for the trials that are left, for an estimate.
     """
 
     experiment: Experiment
@@ -51,6 +54,11 @@ class Draft:
     def measured(self) -> frozenset[int]:
         """Positions of the cells that new jobs measure."""
         return frozenset(position for job in self.jobs for position in job.positions)
+
+    @property
+    def searches(self) -> bool:
+        """Whether an optimiser chooses what is measured."""
+        return self.plan.benchmark.search is not None
 
     @property
     def kept(self) -> frozenset[int]:
@@ -102,6 +110,12 @@ def draft(work: Experimenting, unit: UnitOfWork, plan: Plan, options: SubmitOpti
     if not options.allow_waiting:
         _check_capable(work, jobs, agents)
     needed = {cell.model_name for cell in wanted if not cell.model_id}
+    if plan.benchmark.search is not None:
+        goal_of(plan.benchmark.search)
+        work.optimiser.check()
+        asked = sum(bool(seen.cell.job_id) for seen in after)
+        jobs = join_cells(base, wanted[: max(plan.benchmark.search.trials - asked, 0)])
+        needed = set()
     experiment = known or Experiment(
         id="",
         digest=plan.digest,

@@ -8,12 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heapreplace
 
-from search_service.domain.experiments import Cell
+from search_service.domain import jobs as transitions
+from search_service.domain.errors import Reason, Unavailable
+from search_service.domain.experiments import Cell, Experiment
+from search_service.domain.jobs import SizeEstimate
 from search_service.domain.loads import format_load
+from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Agent, AgentState, JobSpec, Load, Precision, Variant
 from search_service.domain.scheduling import needs_of, offers_of
 from search_service.usecases.benchmark_plans import spec_for
-from search_service.usecases.job_specs import check_spec
+from search_service.usecases.job_specs import check_spec, needs_model
+from search_service.usecases.jobs import DEFAULT_ATTEMPTS
+from search_service.usecases.profiling import Profiling
 from search_service.usecases.sizes import estimate_size
 
 MOST_CELLS_A_JOB = 8
@@ -76,6 +82,37 @@ def _job(base: JobSpec, loads: Sequence[Sequence[Cell]]) -> PlannedJob:
         positions=tuple(cell.position for cell in cells),
         size_s=size_s,
     )
+
+
+def add_jobs(
+    profiling: Profiling, unit: UnitOfWork, experiment: Experiment, jobs: Iterable[PlannedJob], *, priority: int
+) -> dict[int, str]:
+    """Adds the jobs to an experiment, and gives the id of its job for each position.
+
+    Raises:
+        Unavailable: a canonical model was removed since it was registered for this.
+    """
+    given: dict[int, str] = {}
+    for planned in jobs:
+        if needs_model(planned.spec) and not planned.spec.model_id:
+            raise Unavailable(
+                f"the model {planned.model_name!r} was removed while its jobs were submitted: try again",
+                Reason.STORAGE_UNAVAILABLE,
+            )
+        job = transitions.submit(
+            profiling.new_id("job"),
+            planned.spec,
+            max_attempts=DEFAULT_ATTEMPTS,
+            now=profiling.clock(),
+            model_name=planned.model_name if planned.spec.model_id else "",
+            priority=priority,
+            experiment_id=experiment.id,
+            submitted_by=experiment.submitted_by,
+            estimate=SizeEstimate(seconds=planned.size_s),
+        )
+        unit.jobs.add(job)
+        given |= dict.fromkeys(planned.positions, job.id)
+    return given
 
 
 def reckon_duration(

@@ -12,7 +12,7 @@ import typer
 
 from msearch_client import Cell, CellState, Client, Experiment, ExperimentPlan, Submission
 from msearch_client.cli import options
-from msearch_client.cli.figures import format_duration, profile_row
+from msearch_client.cli.figures import format_duration, format_metric, profile_row
 from msearch_client.cli.output import (
     count,
     count_of,
@@ -175,7 +175,9 @@ def summarise(plan: ExperimentPlan) -> str:
     """What a submission did, in one line."""
     parts = [f"{plan.reused_count:,} measured already"] if plan.reused_count else []
     parts += [f"{plan.running_count:,} under way"] if plan.running_count else []
-    parts += [f"{plan.new_count:,} to measure in {count(plan.job_count, 'job')}"] if plan.new_count else []
+    searched = plan.reused_count + plan.running_count + plan.new_count < plan.cell_count
+    most = "at most " if searched else ""
+    parts += [f"{most}{plan.new_count:,} to measure in {count(plan.job_count, 'job')}"] if plan.new_count else []
     line = f"{count(plan.cell_count, 'profile')}: {', '.join(parts)}"
     if not plan.new_count:
         return line
@@ -234,6 +236,8 @@ def print_experiment(experiment: Experiment, cells: Sequence[Cell], *, json: boo
             "submitted": format_time(experiment.created_at)
             + (f" by {experiment.submitted_by}" if experiment.submitted_by else ""),
             "took": format_duration(took) if took else "",
+            "search": _tell_search(experiment),
+            "best": _tell_best(experiment, cells),
             "digest": experiment.digest,
         }
     )
@@ -248,6 +252,26 @@ def print_experiment(experiment: Experiment, cells: Sequence[Cell], *, json: boo
         print_line(f"failed: {line}")
     if len(failed) > MOST_EXPLAINED:
         print_line(f"and {len(failed) - MOST_EXPLAINED:,} more failed; --state failed --json shows all")
+
+
+def _tell_search(experiment: Experiment) -> str:
+    search = experiment.search
+    if search is None:
+        return ""
+    within = f" within {', '.join(search.require)}" if search.require else ""
+    return f"{search.asked:,} of {count(search.trials, 'trial')} for the best {search.optimise}{within}"
+
+
+def _tell_best(experiment: Experiment, cells: Sequence[Cell]) -> str:
+    search = experiment.search
+    if search is None:
+        return ""
+    if search.best_position is None:
+        return "none yet" if not experiment.ended else "none keeps the limits"
+    best = next((cell for cell in cells if cell.position == search.best_position), None)
+    if best is None:
+        return f"cell {search.best_position}"
+    return f"{_title(best)}: {search.optimise} {format_metric(best.profile, search.optimise)}"
 
 
 def _named(cell: Cell) -> dict[str, str]:

@@ -396,9 +396,9 @@ class ExperimentPlan(_message.Message):
     running_count: _builtins.int
     """Cells that wait or run already."""
     new_count: _builtins.int
-    """Cells that new jobs measure; of a search, those of the next round."""
+    """Cells that new jobs measure; of a search, at most so many."""
     job_count: _builtins.int
-    """New jobs."""
+    """New jobs; of a search, about so many."""
     @_builtins.property
     def work(self) -> _duration_pb2.Duration:
         """Estimated time of the new jobs, one after another on an agent of speed 1."""

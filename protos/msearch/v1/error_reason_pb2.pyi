@@ -94,6 +94,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the label spaces have no class in common; the message names both."""
     ERROR_REASON_ROWS_NOT_STORED: _ErrorReason.ValueType  # 35
     """FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
+    ERROR_REASON_OPTIMISER_MISSING: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: the service has no optimiser for a benchmark with `search`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. A failed call carries a `google.rpc.ErrorInfo` detail whose `domain` is
@@ -173,4 +175,6 @@ ERROR_REASON_DISJOINT_CLASSES: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION: the label spaces have no class in common; the message names both."""
 ERROR_REASON_ROWS_NOT_STORED: ErrorReason.ValueType  # 35
 """FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
+ERROR_REASON_OPTIMISER_MISSING: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: the service has no optimiser for a benchmark with `search`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -15,6 +15,7 @@ from search_service.domain.loads import format_load
 from search_service.usecases.experiment_drafts import Draft
 from search_service.usecases.experiments import SeenExperiment
 from search_service.usecases.fields import invalid
+from search_service.usecases.search_goals import SearchProgress, progress_of
 
 MOST_PLANNED_CELLS = 1_000
 
@@ -46,6 +47,7 @@ def read_cell_state(value: int, path: str) -> CellState | None:
 
 def write_experiment(seen: SeenExperiment, *, document: bool = True) -> pb.Experiment:
     experiment = seen.experiment
+    progress = progress_of(seen)
     return pb.Experiment(
         id=experiment.id,
         digest=experiment.digest,
@@ -57,6 +59,17 @@ def write_experiment(seen: SeenExperiment, *, document: bool = True) -> pb.Exper
         submitted_by=experiment.submitted_by,
         create_time=write_time(experiment.created_at),
         end_time=write_optional_time(seen.ended_at),
+        search=None if progress is None else write_search(progress),
+    )
+
+
+def write_search(progress: SearchProgress) -> pb.SearchProgress:
+    return pb.SearchProgress(
+        optimise=progress.search.optimise,
+        require=progress.search.require or (),
+        trials=progress.search.trials,
+        asked=progress.asked,
+        best_position=progress.best_position,
     )
 
 
