@@ -100,6 +100,10 @@ from msearch_client._jobs import (
     RunLimits,
     SizeEstimate,
 )
+from msearch_client._latency_calls import (
+    LatencyPrediction,
+    LatencyPredictions,
+)
 from msearch_client._listing import (
     Listing,
 )
@@ -195,6 +199,8 @@ __all__ = [
     "JobFailedError",
     "JobSpec",
     "JobState",
+    "LatencyPrediction",
+    "LatencyPredictions",
     "Listing",
     "Load",
     "LocalError",

@@ -61,12 +61,14 @@ def predict_missing(
         )
     found, count = [], 0
     for candidate in candidates:
-        work = _work_of(profiles.get(candidate.model_id, ()))
+        own = profiles.get(candidate.model_id, ())
+        work = _work_of(own)
         if work is None:
             reasons.setdefault(f"no latency of {candidate.name} is predicted: no profile says what its graph takes")
             found.append(candidate)
             continue
-        measured = {(one.variant, one.host_class) for one in candidate.measured if one.load == load}
+        # What was measured and rejected is known well enough.
+        measured = {(str(one.variant), one.host_class) for one in own if one.load_text == load}
         predicted = []
         for variant, machine in forms:
             if (str(variant), machine.host_class) in measured:
@@ -79,7 +81,7 @@ def predict_missing(
                 except Unpredictable as error:
                     reasons.setdefault(f"{quantity} of {variant} cannot be predicted: {error}")
             if figures:
-                known = _graph_figures(profiles[candidate.model_id])
+                known = _graph_figures(own)
                 predicted.append(
                     Measured(
                         profile_id="", variant=str(variant), backend=variant.backend, batch_size=variant.batch_size,

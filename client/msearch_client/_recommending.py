@@ -6,7 +6,6 @@ import dataclasses
 import os
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import islice
 from typing import Any
 
 from msearch_client._artifacts import OnProgress
@@ -14,10 +13,9 @@ from msearch_client._catalogue import Filter, Modality
 from msearch_client._chosen import Chosen
 from msearch_client._constraints import Constraint, Relation
 from msearch_client._errors import LocalError
-from msearch_client._latency_evidence import predict_missing
+from msearch_client._latency_calls import LOAD_HINT, NO_LOAD, LatencyCalls
 from msearch_client._loads import Load, Scenario, as_load
 from msearch_client._prices import PriceTable
-from msearch_client._profile_calls import ProfileCalls
 from msearch_client._profiles import Offer, Profile
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
 from msearch_client._rankings import Candidate
@@ -28,16 +26,13 @@ from msearch_deployment import Candidate as Deployable
 from msearch_deployment.limits import RESPONSE_LATENCIES
 from msearch_deployment.prices import Priced, as_stored, find_identity, reprice
 
-MOST_PROFILES = 1000
-MOST_EVIDENCE = 5000
-"""Profiles that predictions are learned from: the newest."""
 MOST_REASONS = 3
 CLAIM = "source_accuracy"
 _BY_ACCURACY, _BY_PLACE = "accuracy", "place"
 _OPEN = (Scenario.SERVER, Scenario.FIND_PEAK)
 
 
-class RecommendCalls(SearchCalls, ProfileCalls):
+class RecommendCalls(SearchCalls, LatencyCalls):
     """Which model, in which form, on which host."""
 
     def recommend(
@@ -97,15 +92,15 @@ class RecommendCalls(SearchCalls, ProfileCalls):
         limits = _read_limits(require)
         load_text = str(as_load(load)) if load else ""
         if predicted_latency and not load_text:
-            raise LocalError("latencies are predicted under one load", hint='name it, as in "server:100"')
+            raise LocalError(NO_LOAD, hint=LOAD_HINT)
         wish = _make_wish(limits, load_text, host_class, rate, headroom, cautious=cautious, prefer=prefer)
         table = PriceTable(prices) if prices is not None and not isinstance(prices, PriceTable) else prices
         ranking = self.search(
             target, filter=filter, order_by=order_by, scores=(CLAIM,), top=candidates, modality=modality, column=column,
             ignore=ignore, limit_rows=limit_rows, progress=progress,
         )  # fmt: skip
-        profiles = {candidate.model.id: self._deployable(candidate, host_class) for candidate in ranking}
-        deployable = [_as_deployable(candidate, profiles[candidate.model.id]) for candidate in ranking]
+        profiles = {candidate.model.id: self._profiles_anywhere(candidate.model) for candidate in ranking}
+        deployable = [_as_deployable(candidate, profiles[candidate.model.id], host_class) for candidate in ranking]
         foretold: tuple[str, ...] = ()
         if predicted_latency:
             deployable, foretold = self._with_predictions(deployable, profiles, wish)
@@ -114,26 +109,16 @@ class RecommendCalls(SearchCalls, ProfileCalls):
         choice = recommend(priced.candidates, wish, price_of=priced.usd_per_hour.get, top=top)
         return Chosen(ranking, profiles).recommendation(choice, limits, (*notices, *foretold, *priced.notices))
 
-    def _deployable(self, candidate: Candidate, host_class: str) -> tuple[Profile, ...]:
-        """VALID profiles of offered variants of a model, newest first."""
-        listed = self.list_profiles(model=candidate.model, host_class=host_class, page_size=MOST_PROFILES)
-        return tuple(profile for profile in listed if profile.offer is Offer.OFFERED)
-
     def _with_predictions(
         self, candidates: Sequence[Deployable], profiles: Mapping[str, Sequence[Profile]], wish: Wish
     ) -> tuple[list[Deployable], tuple[str, ...]]:
         """The candidates with predictions, and what to know of them."""
-        evidence = islice(self.list_profiles(load=wish.load, page_size=MOST_PROFILES), MOST_EVIDENCE)
         latencies = [limit.quantity for limit in wish.limits if limit.quantity in RESPONSE_LATENCIES]
-        found = predict_missing(
-            candidates, profiles, evidence, load=wish.load, quantities=latencies, host_class=wish.host_class
-        )
-        shown = found.reasons[:MOST_REASONS]
-        more = len(found.reasons) - len(shown)
-        return list(found.candidates), (
-            *shown,
-            *([f"{more} more reasons why latencies are not predicted"] if more else []),
-        )
+        found = self._foretell(candidates, profiles, wish.load, wish.host_class, latencies)
+        notices = list(found.reasons[:MOST_REASONS])
+        if len(found.reasons) > MOST_REASONS:
+            notices.append(f"{len(found.reasons) - MOST_REASONS} more reasons why latencies are not predicted")
+        return list(found.candidates), tuple(notices)
 
 
 def _read_limits(require: str | Constraint | Sequence[str | Constraint]) -> tuple[Constraint, ...]:
@@ -170,14 +155,19 @@ def _make_wish(
         raise LocalError(str(error)) from None
 
 
-def _as_deployable(candidate: Candidate, profiles: Sequence[Profile]) -> Deployable:
+def _as_deployable(candidate: Candidate, profiles: Sequence[Profile], host_class: str) -> Deployable:
+    """A candidate with its profiles of offered variants on these host classes, newest first."""
     claim = candidate.score(CLAIM)
     return Deployable(
         model_id=candidate.model.id,
         name=f"{candidate.model.name}@{candidate.model.version}",
         place=candidate.rank,
         accuracy=None if claim is None else Figure(claim, origin=Origin.CLAIMED),
-        measured=tuple(map(_as_measured, profiles)),
+        measured=tuple(
+            _as_measured(profile)
+            for profile in profiles
+            if profile.offer is Offer.OFFERED and profile.host_class.startswith(host_class)
+        ),
     )
 
 
@@ -201,10 +191,12 @@ def _price(
 ) -> Priced:
     if table is not None:
         return reprice(candidates, table.prices)
+    used = {one.profile_id for candidate in candidates for one in candidate.measured}
     costs = (
         one
         for group in profiles.values()
         for profile in group
+        if profile.id in used
         for one in profile.measurements
         if one.name in ("cost_per_1k", "co2_g_per_1k") and one.value is not None
     )

@@ -57,10 +57,10 @@ def address(zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
             profile("mid int8", mid, precision=INT8, p99_ms=6.0, throughput_per_s=100.0, accuracy_loss=0.02),
             profile("mid peak", mid, PEAK, p99_ms=19.0, throughput_per_s=400.0, peak_rate_per_s=400.0),
             profile("mid arm", mid, host=ARM, p99_ms=18.0, throughput_per_s=100.0),
-            profile("far alone", far, ALONE, host_json=PEAKS, p50_ms=0.4, p99_ms=0.9, **GRAPH),
+            profile("far alone", far, ALONE, host_json=PEAKS, model_name="far@1", p50_ms=0.4, p99_ms=0.9, **GRAPH),
             *(evidence(number) for number in range(1, 13)),
             profile("broken", far, reasons=(InvalidReason("disturbed", "so"),), p99_ms=1.0, throughput_per_s=100.0),
-            profile("rejected", far, offered=False, p99_ms=1.0, throughput_per_s=100.0),
+            profile("rejected", far, precision=INT8, offered=False, p99_ms=1.0, throughput_per_s=100.0),
         )  # fmt: skip
         yield address
 
@@ -181,6 +181,34 @@ def test_a_prediction_that_cannot_be_made_says_why(client: Client, zoo: Path, ru
     assert "no latency of near@1 is predicted: no profile says what its graph takes" in alone
     refused = run("--data", zoo / "target.parquet", "--predicted-latency", code=1)
     assert "latencies are predicted under one load" in refused.stderr
+
+
+def test_latencies_of_models_are_predicted_by_name(client: Client) -> None:
+    found = client.predict_latency(["far", "near"], load="server:100", quantities=["p95_ms"])
+    (one,) = found.predictions
+    assert (one.model_name, str(one.variant), one.host_class, one.load) == (
+        "far@1", "onnxruntime fp32", HOST, "server:100",
+    )  # fmt: skip
+    assert set(one.figures) == {"p50_ms", "p99_ms"}
+    assert one.figures["p50_ms"].origin == "predicted"
+    assert any("p95_ms of onnxruntime fp32 cannot be predicted" in reason for reason in found.reasons)
+    assert any("no latency of near@1 is predicted" in reason for reason in found.reasons)
+    with pytest.raises(LocalError, match="there is no scenario"):
+        client.predict_latency("far", load="sever:1")
+
+
+def test_a_query_shows_what_unmeasured_candidates_would_take(address: str, zoo: Path) -> None:
+    def call(*words: str) -> Any:
+        variables = {"MSEARCH_SERVER": address, "COLUMNS": "200", "MSEARCH_CONFIG": None}
+        question = ("query", "--data", str(zoo / "target.parquet"), "--require", "p99_ms<=20", "--predicted-latency")
+        return CliRunner().invoke(app, [*question, *words], env=variables)
+
+    result = call("--load", "server:100")
+    assert result.exit_code == 0, result.stderr
+    (line,) = [line for line in result.stdout.splitlines() if "predicted as onnxruntime fp32" in line]
+    assert "p99_ms" in line
+    assert " ms (" in line
+    assert call().exit_code == 2
 
 
 def test_the_command_marks_predictions(run: Run, zoo: Path) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from msearch_analysis.amounts import format_number
 from msearch_client import (
     Candidate,
     Client,
+    Figure,
     InvalidArgumentError,
     JobFailedError,
+    LatencyPrediction,
+    LatencyPredictions,
     LocalError,
     NotFoundError,
     PreconditionFailedError,
@@ -19,7 +23,9 @@ from msearch_client import (
 from msearch_client._job_calls import BACKEND_OF_FORMAT
 from msearch_client.cli.following import follow
 from msearch_client.cli.output import count, count_of, print_line, print_note
+from msearch_deployment.limits import RESPONSE_LATENCIES
 
+MOST_REASONS = 3
 USUAL_LOAD = "single_stream"
 
 
@@ -41,8 +47,21 @@ def unmeasured(ranking: Ranking) -> tuple[Candidate, ...]:
     return ranking.unmeasured or tuple(candidate for candidate in ranking if candidate.profile is None)
 
 
-def print_unmeasured(ranking: Ranking, options: ProfileOptions) -> None:
-    """The unmeasured candidates apart, each as the command that would measure it."""
+def foretell(client: Client, ranking: Ranking, options: ProfileOptions) -> LatencyPredictions:
+    """What the latencies of the unmeasured candidates would be."""
+    models = [candidate.model for candidate in ranking.unmeasured]
+    latencies = [name for name in options.metrics if name in RESPONSE_LATENCIES]
+    return client.predict_latency(models, load=options.load, host_class=options.host_class, quantities=latencies)
+
+
+def predictions_of(candidate: Candidate, foretold: LatencyPredictions) -> list[LatencyPrediction]:
+    """Those of one candidate."""
+    name = f"{candidate.model.name}@{candidate.model.version}"
+    return [one for one in foretold.predictions if one.model_name == name]
+
+
+def print_unmeasured(ranking: Ranking, options: ProfileOptions, foretold: LatencyPredictions | None = None) -> None:
+    """The unmeasured candidates apart, each as the command that would measure it, with what is predicted of it."""
     if not ranking.unmeasured:
         return
     where = (f" under {options.load}" if options.load else "") + (
@@ -55,6 +74,16 @@ def print_unmeasured(ranking: Ranking, options: ProfileOptions) -> None:
         first = candidate.scores[0] if candidate.scores else None
         score = "" if first is None or first.value is None else f"  # {first.score} {first.value:.4f}"
         print_line(f"  {command_for(candidate, options)}{score}")
+        for one in () if foretold is None else predictions_of(candidate, foretold):
+            figures = ", ".join(f"{name} {format_prediction(figure)}" for name, figure in one.figures.items())
+            print_line(f"      predicted as {one.variant} on {one.host_class}: {figures}")
+    for reason in () if foretold is None else foretold.reasons[:MOST_REASONS]:
+        print_line(f"  note: {reason}")
+
+
+def format_prediction(figure: Figure) -> str:
+    """A predicted latency with its interval."""
+    return f"{format_number(figure.value)} ms ({format_number(figure.low)} to {format_number(figure.high)})"
 
 
 def measure(client: Client, candidates: Sequence[Candidate], options: ProfileOptions) -> int:

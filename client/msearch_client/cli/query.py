@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from msearch_client import Candidate, Client, Constraint, ProfileOptions, Ranking
+from msearch_client import Candidate, Client, Constraint, LatencyPredictions, ProfileOptions, Ranking
 from msearch_client.cli import drift as drifting
 from msearch_client.cli import missing, options, predictions, reranking
 from msearch_client.cli.figures import format_metric
@@ -95,6 +95,13 @@ def query(
             "--drift-from", metavar="DATASET", help="The same, with a registered dataset, by its signature alone."
         ),
     ] = None,
+    predicted_latency: Annotated[
+        bool,
+        typer.Option(
+            "--predicted-latency",
+            help="Show what the latency of the unmeasured candidates would be under --load, learned from others.",
+        ),
+    ] = False,
     as_modality: options.AsModality = None,
     column: options.Column = None,
     ignore: options.Ignore = None,
@@ -146,6 +153,8 @@ def query(
         "load": measured.load, "host_class": measured.host_class, "modality": as_modality, "column": column,
         "ignore": ignore or (), "limit_rows": limit_rows,
     }  # fmt: skip
+    if predicted_latency and load is None:
+        raise typer.BadParameter("--predicted-latency needs --load")
     with Client(server) as client:
 
         def ask(target: Any, *, by_service: bool) -> Ranking:
@@ -164,21 +173,26 @@ def query(
             lacking = missing.unmeasured(ranking)[:top]
             if lacking and missing.measure(client, lacking, measured):
                 ranking = ask(ranking.signature, by_service=False)
+        latencies = missing.foretell(client, ranking, measured) if predicted_latency else None
     if json:
-        print_json(with_commands(ranking, measured))
+        print_json(with_commands(ranking, measured, latencies))
     else:
-        print_ranking(ranking, explain=explain, measured=measured)
+        print_ranking(ranking, explain=explain, measured=measured, latencies=latencies)
 
 
-def with_commands(ranking: Ranking, measured: ProfileOptions) -> dict[str, Any]:
+def with_commands(ranking: Ranking, measured: ProfileOptions, latencies: LatencyPredictions | None) -> dict[str, Any]:
     """The ranking as JSON values, each unmeasured candidate with the command that would measure it."""
     document = ranking.to_dict()
     for candidate, shown in zip(ranking.unmeasured, document["unmeasured"], strict=True):
         shown["command"] = missing.command_for(candidate, measured)
+        if latencies is not None:
+            shown["predicted"] = [one.to_dict() for one in missing.predictions_of(candidate, latencies)]
     return document
 
 
-def print_ranking(ranking: Ranking, *, explain: bool, measured: ProfileOptions) -> None:
+def print_ranking(
+    ranking: Ranking, *, explain: bool, measured: ProfileOptions, latencies: LatencyPredictions | None = None
+) -> None:
     """A ranking for people."""
     order = measured.order_by_metric or " + ".join(
         item.score if item.weight == 1 else f"{item.weight:g} {item.score}" for item in ranking.order_by
@@ -201,7 +215,7 @@ def print_ranking(ranking: Ranking, *, explain: bool, measured: ProfileOptions) 
     if explain:
         _print_evidence(ranking)
     predictions.print_failed(ranking)
-    missing.print_unmeasured(ranking, measured)
+    missing.print_unmeasured(ranking, measured, latencies)
     predictions.print_prediction_notices(ranking)
     for notice in ranking.notices:
         print_line(f"note: {notice}")
