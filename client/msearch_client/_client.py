@@ -17,15 +17,15 @@ from msearch_client._drifting import DriftCalls
 from msearch_client._experiment_calls import ExperimentCalls
 from msearch_client._exporting import ExportCalls
 from msearch_client._recommending import RecommendCalls
-from msearch_client._reranking import RerankCalls
 from msearch_client._settings import read_settings
 from msearch_client._token_calls import TokenCalls
 from msearch_client._transport import Transport
+from msearch_client._validating import ValidationCalls
 
 
 class Client(
     RecommendCalls,
-    RerankCalls,
+    ValidationCalls,
     ExportCalls,
     AnalysisCalls,
     DriftCalls,

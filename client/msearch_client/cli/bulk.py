@@ -22,6 +22,7 @@ from msearch_client import (
 from msearch_client._artifacts import prepare_upload
 from msearch_client._models import carry_files_of, read_card
 from msearch_client.cli.manifest import DatasetEntry, Manifest, ModelEntry
+from msearch_client.cli.validation import Way, not_validated
 from msearch_sketch.spaces import FeatureSpace
 
 
@@ -48,13 +49,21 @@ class BulkRegistration:
     """
 
     def __init__(
-        self, client: Client, manifest: Manifest, *, jobs: int, limit_rows: int | None, sample: int | None = None
+        self,
+        client: Client,
+        manifest: Manifest,
+        *,
+        jobs: int,
+        limit_rows: int | None,
+        sample: int | None = None,
+        way: Way = Way(),  # noqa: B008 - a value
     ) -> None:
         self._client = client
         self._manifest = manifest
         self._jobs = jobs
         self._limit_rows = limit_rows
         self._sample = sample
+        self._way = way
         self._unavailable: UnavailableError | None = None
         self._stopped = threading.Event()
 
@@ -142,13 +151,31 @@ class BulkRegistration:
             existing = self._find(card)
             if existing is not None:
                 check_same(existing, card, entry)
+                if existing.validation is None:
+                    self._validate(existing, card, entry)
                 return Outcome(card=str(entry.card), model=name, state="skipped")
             dataset = entry.dataset
             source = datasets[dataset.identity].result() if isinstance(dataset, DatasetEntry) else dataset
-            self._client.register_model(card, artifact=entry.artifact, dataset=source)
+            registered = self._client.register_model(card, artifact=entry.artifact, dataset=source)
+            self._validate(registered, card, entry)
         except MsearchError as error:
             return Outcome(card=str(entry.card), model=name, state="failed", error=self._noted(error))
         return Outcome(card=str(entry.card), model=name, state="registered")
+
+    def _validate(self, model: Model, card: Card, entry: ModelEntry) -> None:
+        if entry.validation is None:
+            return
+        self._check_available()
+        given = entry.validation
+        try:
+            self._client.validate(
+                model, given.data, labels=given.labels, by=self._way.by.value, share=self._way.share, card=card,
+                artifact=entry.artifact,
+            )  # fmt: skip
+        except UnavailableError:
+            raise
+        except MsearchError as error:
+            raise not_validated(model, given.data, error) from None
 
     def _find(self, card: Card) -> Model | None:
         try:

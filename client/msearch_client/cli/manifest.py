@@ -58,12 +58,22 @@ class DatasetEntry(_Part):
         return f"{self.name}@{self.version}"
 
 
+class ValidationEntry(_Part):
+    """Labelled rows that the model was not trained on."""
+
+    data: Path
+    labels: str | None = None
+
+
 class ModelEntry(_Part):
-    """A model: its card, its file, and what it was trained on (a name refers to a registered dataset)."""
+    """A model: its card, its file, what it was trained on (a name refers to a registered dataset), and what it is
+    validated on.
+    """
 
     card: Path
     artifact: Path | None = None
     dataset: DatasetEntry | str | None = None
+    validation: ValidationEntry | None = None
 
 
 class _Document(_Part):
@@ -130,7 +140,10 @@ def _locate(model: ModelEntry, folder: Path) -> ModelEntry:
     if isinstance(dataset, DatasetEntry) and dataset.data is not None:
         dataset = dataset.model_copy(update={"data": folder / dataset.data})
     artifact = None if model.artifact is None else folder / model.artifact
-    return ModelEntry(card=folder / model.card, artifact=artifact, dataset=dataset)
+    validation = model.validation
+    if validation is not None:
+        validation = validation.model_copy(update={"data": folder / validation.data})
+    return ModelEntry(card=folder / model.card, artifact=artifact, dataset=dataset, validation=validation)
 
 
 def _problem(detail: ErrorDetails) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from msearch_analysis.amounts import format_bytes
 from msearch_client import Client, LocalError, Metric, Model, Tensor
-from msearch_client.cli import options
+from msearch_client.cli import options, validation
 from msearch_client.cli.output import (
     count_of,
     format_time,
@@ -22,6 +22,7 @@ from msearch_client.cli.output import (
 )
 
 app = typer.Typer(help="The registered models.")
+app.command("validate")(validation.validate)
 
 Reference = Annotated[str, typer.Argument(metavar="MODEL", help="Name, name@version, or id.")]
 
@@ -103,7 +104,8 @@ def print_model(model: Model, *, json: bool) -> None:
             "classes": _list_classes(model.classes),
             "licence": model.licence,
             "tags": ", ".join(model.tags),
-            "metrics": "\n".join(_describe_metric(metric) for metric in model.metrics),
+            "measured": "" if model.validation is None else validation.describe_validation(model.validation),
+            "claimed": "\n".join(_describe_metric(metric) for metric in model.metrics),
             "parent": model.parent,
             "artifact": ", ".join(part for part in (artifact.format, size, artifact.uri) if part),
             "digest": artifact.digest,

@@ -11,7 +11,7 @@ import typer
 
 from msearch_client import Client, NewDataset
 from msearch_client._models import read_card
-from msearch_client.cli import options
+from msearch_client.cli import options, validation
 from msearch_client.cli.bulk import BulkRegistration, Outcome
 from msearch_client.cli.manifest import read_manifest
 from msearch_client.cli.models import print_model
@@ -56,6 +56,9 @@ def register(
             "default: these rows leave this machine, everything else of the data stays here.",
         ),
     ] = None,
+    validation_data: validation.ValidationData = None,
+    validate_by: validation.ValidateBy = validation.By.LOCAL,
+    share_validation: validation.ShareValidation = False,
     jobs: Annotated[
         int, typer.Option("--jobs", metavar="N", min=1, help="With --manifest: work on this many at a time.")
     ] = DEFAULT_JOBS,
@@ -71,18 +74,22 @@ def register(
     With a manifest, models that are registered already with the same card and artifact are skipped, so that the same
     command can be repeated after an interruption. Failures are listed at the end.
     """
+    way = validation.Way(validate_by, share_validation)
     if manifest is not None and card is None:
         given = {"--artifact": artifact, "--data": data, "--labels": labels, "--dataset": dataset,
-                 "--column": column, "--as-modality": as_modality, "--ignore": ignore or None}  # fmt: skip
+                 "--column": column, "--as-modality": as_modality, "--ignore": ignore or None,
+                 "--validation": validation_data}  # fmt: skip
         for name, value in given.items():
             if value is not None:
                 raise typer.BadParameter(f"{name} is said in the manifest")
-        _register_all(manifest, jobs, limit_rows, server, sample=sample, json=json)
+        _register_all(manifest, jobs, limit_rows, server, sample=sample, way=way, json=json)
         return
     if card is None or manifest is not None:
         raise typer.BadParameter("give either a card or --manifest")
-    if data is None and labels is not None:
-        raise typer.BadParameter("--labels needs --data")
+    if data is None and validation_data is None and labels is not None:
+        raise typer.BadParameter("--labels needs --data or --validation")
+    if validation_data is None and way != validation.Way():
+        raise typer.BadParameter("--validate-by and --share-validation need --validation")
     if data is None and sample is not None:
         raise typer.BadParameter("--sample needs --data")
     checked = read_card(card)
@@ -109,16 +116,30 @@ def register(
                     ignore=ignore or (), progress=show_progress,
                 )  # fmt: skip
             _log.warning("rows of %s are stored with the service now: a sample of at most %d", data, sample)
+        if validation_data is not None:
+            validation.validate_registered(
+                client, model, validation_data, way, labels=labels, card=checked, artifact=artifact
+            )
+            model = client.get_model(model)
     print_model(model, json=json)
 
 
 def _register_all(
-    path: Path, jobs: int, limit_rows: int | None, server: str | None, *, sample: int | None, json: bool
+    path: Path,
+    jobs: int,
+    limit_rows: int | None,
+    server: str | None,
+    *,
+    sample: int | None,
+    way: validation.Way,
+    json: bool,
 ) -> None:
     manifest = read_manifest(path)
+    if any(model.validation is not None for model in manifest.models):
+        way.announce(server or "the service", f"the validation samples of {path}")
     outcomes: list[Outcome] = []
     with Client(server) as client, progress("registering", unit="models") as show_progress:
-        run = BulkRegistration(client, manifest, jobs=jobs, limit_rows=limit_rows, sample=sample).run()
+        run = BulkRegistration(client, manifest, jobs=jobs, limit_rows=limit_rows, sample=sample, way=way).run()
         try:
             with closing(run):
                 for outcome in run:
