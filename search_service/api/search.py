@@ -10,9 +10,11 @@ import structlog
 
 from msearch.v1 import search_service_pb2 as pb
 from msearch.v1 import search_service_pb2_grpc, types_pb2
+from search_service.api.authentication import present_caller
 from search_service.api.wire import search as wire
 from search_service.api.wire.enums import read_optional_modality
-from search_service.usecases.search import Ranking, Searcher, list_scores, search, search_by_data
+from search_service.usecases.search import Searcher, StreamedData, list_scores, search, search_by_data
+from search_service.usecases.search_results import Ranking
 
 _log = structlog.get_logger()
 
@@ -25,7 +27,7 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
 
     def Search(self, request: pb.SearchRequest, context: grpc.ServicerContext) -> pb.SearchResponse:
         started = time.perf_counter()
-        ranking = search(self._searcher, request.signature.data, wire.read_options(request.options))
+        ranking = search(self._searcher, request.signature.data, wire.read_options(request.options), _token_id())
         response = pb.SearchResponse(ranking=wire.write_ranking(ranking))
         _note("search_answered", ranking, started)
         return response
@@ -37,8 +39,8 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         header = wire.read_header(request_iterator)
         modality = read_optional_modality(header.modality, "modality")
         options = wire.read_options(header.options)
-        chunks = wire.read_chunks(request_iterator)
-        ranking, signature = search_by_data(self._searcher, chunks, modality, header.column, options)
+        data = StreamedData(wire.read_chunks(request_iterator), modality, header.column)
+        ranking, signature = search_by_data(self._searcher, data, options, _token_id())
         _note("search_by_data_answered", ranking, started)
         return pb.SearchByDataResponse(
             ranking=wire.write_ranking(ranking), signature=types_pb2.Signature(data=signature.encoded)
@@ -49,6 +51,10 @@ class SearchServicer(search_service_pb2_grpc.SearchServiceServicer):
         return pb.ListScoresResponse(
             scores=[wire.write_score(info) for info in scores], default_order_by=wire.write_order(order)
         )
+
+
+def _token_id() -> str:
+    return present_caller().token_id
 
 
 def _note(event: str, ranking: Ranking, started: float) -> None:

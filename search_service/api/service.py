@@ -26,8 +26,10 @@ from search_service.usecases.evaluation_samples import sweep_samples
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import CanonicalModels, Experimenting, Optimiser
 from search_service.usecases.follower import Follower
+from search_service.usecases.forecasting import PREDICTED_ACCURACY, Forecaster
 from search_service.usecases.leases import expire_leases
 from search_service.usecases.live_catalogue import LiveCatalogue
+from search_service.usecases.live_predictor import LivePredictor
 from search_service.usecases.once import forget_old_requests
 from search_service.usecases.orders import check_order, parse_order
 from search_service.usecases.profiling import Profiling
@@ -85,9 +87,12 @@ class Service:
             largest_artifact_bytes=settings.largest_artifact_bytes,
         )
         try:
-            default_order = check_order(parse_order(settings.default_order), scores, "default_order")
+            default_order = check_order(
+                parse_order(settings.default_order), {*scores, PREDICTED_ACCURACY}, "default_order"
+            )
         except InvalidArgument as error:
             raise SettingsError(f"MSEARCH_DEFAULT_ORDER cannot be used: {error.message}") from None
+        self.predictors = LivePredictor(database, blobs)
         searcher = Searcher(
             database=database,
             catalogue=self._catalogue,
@@ -95,6 +100,13 @@ class Service:
             default_order=default_order,
             sketch=StreamSketcher(
                 largest_rows=settings.largest_search_rows, largest_bytes=settings.largest_search_bytes
+            ),
+            forecaster=Forecaster(
+                database=database,
+                blobs=blobs,
+                catalogue=self._catalogue,
+                clock=_now,
+                predictors=self.predictors,
             ),
             retrieved=settings.retrieved,
         )

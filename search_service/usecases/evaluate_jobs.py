@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msearch_accuracy.label_matching import UNKNOWN, describe_disjoint, match_labels
 from search_service.domain import jobs
 from search_service.domain.access import Caller
 from search_service.domain.catalog import Modality, Model
@@ -19,7 +20,6 @@ from search_service.usecases.evaluations import subject_of
 from search_service.usecases.evidence import Evidence, seen_sample
 from search_service.usecases.fields import invalid
 from search_service.usecases.job_specs import check_host_class
-from search_service.usecases.label_matching import UNKNOWN, describe_disjoint, match_labels
 
 MOST_MODELS = 1000
 ATTEMPTS = 3
@@ -75,7 +75,7 @@ def evaluate_models(
         raise invalid("model_ids", f"must be 1 to {MOST_MODELS}, not {len(ids)}")
     check_host_class(wish.host_class, "host_class")
     with evidence.database.begin() as unit:
-        sample = seen_sample(evidence, unit, caller, sample_id)
+        sample = seen_sample(unit, sample_id, caller.token_id, evidence.registry.clock())
         modality = unit.spaces.get(sample.space_digest).modality
         agents = unit.agents.all()
     if not sample.has_rows:

@@ -111,7 +111,7 @@ def put_sample(
 def get_sample(evidence: Evidence, caller: Caller, sample_id: str) -> EvaluationSample:
     """Raises NotFound (EVALUATION_SAMPLE_NOT_FOUND)."""
     with evidence.database.begin() as unit:
-        return seen_sample(evidence, unit, caller, sample_id)
+        return seen_sample(unit, sample_id, caller.token_id, evidence.registry.clock())
 
 
 def list_samples(

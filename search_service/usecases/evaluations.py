@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from msearch_accuracy.behaviour.labelled_accuracy import wilson_interval
+from msearch_accuracy.label_matching import describe_disjoint
 from search_service.domain.access import Caller
 from search_service.domain.catalog import Model, Page
 from search_service.domain.errors import PreconditionFailed, Reason
@@ -18,7 +19,6 @@ from search_service.domain.ports import UnitOfWork
 from search_service.usecases.evaluation_samples import load_points
 from search_service.usecases.evidence import Evidence, check_may_publish, seen_sample
 from search_service.usecases.fields import Reference
-from search_service.usecases.label_matching import describe_disjoint
 from search_service.usecases.models import resolve_model
 from search_service.usecases.once import CHANGED_MEANWHILE, Once, fingerprint, run_once
 from search_service.usecases.outputs import Outputs, check_shape, read_outputs
@@ -75,7 +75,7 @@ def add_outputs(evidence: Evidence, caller: Caller, new: NewOutputs, chunks: Ite
         ResourceExhausted: TOO_LARGE.
     """
     with evidence.database.begin() as unit:
-        sample = seen_sample(evidence, unit, caller, new.sample_id)
+        sample = seen_sample(unit, new.sample_id, caller.token_id, evidence.registry.clock())
         model = resolve_model(unit, new.model)
     if sample.kind is SampleKind.VALIDATION:
         check_may_publish(caller, "adding outputs on a validation sample")

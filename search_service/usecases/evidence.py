@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from msearch_sketch.spaces import FeatureSpace as SpaceDocument
@@ -94,10 +95,10 @@ class SpaceLookup:
             return None
 
 
-def seen_sample(evidence: Evidence, unit: UnitOfWork, caller: Caller, sample_id: str) -> EvaluationSample:
+def seen_sample(unit: UnitOfWork, sample_id: str, token_id: str, now: datetime) -> EvaluationSample:
     """The sample. Raises NotFound (EVALUATION_SAMPLE_NOT_FOUND) also where it is another's, or expired."""
     found = unit.evaluation_samples.get_many([sample_id]).get(sample_id)
-    if found is None or not found.is_seen_by(caller.token_id, evidence.registry.clock()):
+    if found is None or not found.is_seen_by(token_id, now):
         # One answer for all three: whether others have a sample of that id is not for the caller to know.
         raise NotFound(
             f"there is no evaluation sample {sample_id!r}, or it is another's, or it has expired: store the rows again",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from search_service.domain.errors import InvalidArgument, Reason
-from search_service.domain.ranking import Score
 from search_service.usecases.fields import invalid
 
 ADAPTIVITY = "adaptivity"
@@ -35,7 +34,7 @@ def parse_order(text: str) -> tuple[WeightedScore, ...]:
     return tuple(order)
 
 
-def check_order(order: Sequence[WeightedScore], scores: Mapping[str, Score], path: str) -> tuple[WeightedScore, ...]:
+def check_order(order: Sequence[WeightedScore], scores: Collection[str], path: str) -> tuple[WeightedScore, ...]:
     """Raises InvalidArgument: UNKNOWN_SCORE, or a weight that is not above 0, or a score that stands twice."""
     for position, part in enumerate(order):
         check_score(part.score, scores, f"{path}[{position}].score")
@@ -46,7 +45,7 @@ def check_order(order: Sequence[WeightedScore], scores: Mapping[str, Score], pat
     return tuple(order)
 
 
-def check_score(name: str, scores: Mapping[str, Score], path: str) -> str:
+def check_score(name: str, scores: Collection[str], path: str) -> str:
     """Raises InvalidArgument (UNKNOWN_SCORE) with the nearest known names."""
     if name not in scores:
         near = difflib.get_close_matches(name, scores, n=3)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from msearch_accuracy.label_matching import UNKNOWN, match_labels
 from search_service.domain.errors import Reason, ResourceExhausted
 from search_service.usecases.fields import LONGEST_NAME, check_text, invalid
-from search_service.usecases.label_matching import UNKNOWN, match_labels
 from search_service.usecases.points import Points, decode_arrays, encode_arrays
 
 LARGEST_BYTES = 256 << 20

@@ -23,6 +23,11 @@ class PredictorInUse:
     fitted_at: datetime | None = None
 
     @property
+    def trusted(self) -> bool:
+        """Whether it rests on enough evidence to order candidates."""
+        return self.predictor.trusted
+
+    @property
     def digest(self) -> str:
         """SHA-256 of its bytes."""
         return hashlib.sha256(self.data).hexdigest()

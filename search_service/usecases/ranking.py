@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from msearch_sketch.spaces import FeatureSpace
 from search_service.domain.catalog import Model
 from search_service.domain.ports import Database
 from search_service.domain.ranking import Score, ScoreValues, Source
+from search_service.usecases.candidate_evidence import signatures_of
 from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.ordering import best_first, pareto_front, weighted_ranks
 from search_service.usecases.orders import ADAPTIVITY, WeightedScore
@@ -82,6 +84,18 @@ def retrieve(
     return Retrieved(snapshot, positions, coverage.values[at], coverage.support[at], int(comparable.sum()))
 
 
+def nearest_models(candidates: Retrieved, count: int) -> list[Model]:
+    """The candidates of the highest adaptivity, best first."""
+    return _models_at(candidates, best_first(candidates.values, count))
+
+
+class ModelScores(Protocol):
+    """Further scores, of models rather than of their sources; higher is better."""
+
+    def compute(self, name: str, models: Sequence[Model]) -> ScoreValues:
+        """The values of that score for the models."""
+
+
 @dataclass(frozen=True, slots=True)
 class ByMeasurement:
     """Measured quantities of the retrieved candidates, larger is better, NaN where there is none. [candidates]
@@ -111,6 +125,7 @@ class Ranker:
     database: Database
     catalogue: LiveCatalogue
     scores: Mapping[str, Score]
+    forecast: ModelScores
     retrieved: int = 1000
 
     def order(
@@ -175,7 +190,8 @@ class Ranker:
         return pool
 
     def _goodness(self, name: str, values: Floats) -> Floats:
-        return values if self.scores[name].info.higher_is_better else -values
+        score = self.scores.get(name)  # of a forecast, higher is better throughout
+        return values if score is None or score.info.higher_is_better else -values
 
     def _compute(
         self, candidates: Retrieved, chosen: Positions, target: Signature, space: FeatureSpace, names: Sequence[str]
@@ -187,8 +203,12 @@ class Ranker:
         others = [name for name in names if name != ADAPTIVITY]
         if not others:
             return computed
-        models = [candidates.snapshot.models[position] for position in candidates.positions[chosen].tolist()]
-        signatures = self._signatures(target.space_digest, models)
+        models = _models_at(candidates, chosen)
+        computed |= {name: self.forecast.compute(name, models) for name in others if name not in self.scores}
+        others = [name for name in others if name in self.scores]
+        if not others:
+            return computed
+        signatures = signatures_of(self.database, self.catalogue, target.space_digest, models)
         at = [place for place, model in enumerate(models) if model.dataset_id in signatures]
         sources = [Source(signatures[models[place].dataset_id], models[place].claimed_accuracy) for place in at]
         for name in others:
@@ -196,12 +216,9 @@ class Ranker:
             computed[name] = values if len(at) == len(models) else _spread(values, at, len(models))
         return computed
 
-    def _signatures(self, space_digest: str, models: Sequence[Model]) -> dict[str, Signature]:
-        def load(dataset_ids: Sequence[str]) -> dict[str, bytes]:
-            with self.database.begin() as unit:
-                return unit.datasets.signatures_in(space_digest, dataset_ids)
 
-        return self.catalogue.signatures.get_many(space_digest, [model.dataset_id for model in models], load)
+def _models_at(candidates: Retrieved, chosen: Positions) -> list[Model]:
+    return [candidates.snapshot.models[position] for position in candidates.positions[chosen].tolist()]
 
 
 def _taken(values: ScoreValues, places: Positions) -> ScoreValues:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from msearch_sketch.signature import Signature
 from msearch_sketch.spaces import FeatureSpace as SpaceDocument
-from search_service.domain.catalog import FeatureSpace, Filter, Modality, Model
+from search_service.domain.catalog import FeatureSpace, Modality
 from search_service.domain.errors import NotFound, Reason
 from search_service.domain.ports import Database
-from search_service.domain.profiling import Profile
-from search_service.domain.ranking import AccuracyPrediction, Score, ScoreInfo
+from search_service.domain.ranking import Score, ScoreInfo
 from search_service.usecases.explanations import Exclusion, describe_value, explain_exclusions, give_notices
 from search_service.usecases.fields import invalid
+from search_service.usecases.forecasting import CONTEXT, Forecast, Forecaster, forecast_infos
 from search_service.usecases.live_catalogue import LiveCatalogue
-from search_service.usecases.measured import ProfileOptions, Selected, check_profile_options, select_measured
+from search_service.usecases.measured import Selected, check_profile_options, select_measured
 from search_service.usecases.once import fingerprint
-from search_service.usecases.orders import MOST_SCORES, WeightedScore, check_order, check_score
-from search_service.usecases.paging import decode_token, encode_token, page_size
-from search_service.usecases.ranking import Ordered, Ranker, Retrieved, retrieve
+from search_service.usecases.orders import WeightedScore
+from search_service.usecases.paging import decode_token, encode_token
+from search_service.usecases.ranking import Ordered, Ranker, Retrieved, nearest_models, retrieve
+from search_service.usecases.search_options import RankingOptions, check_options
+from search_service.usecases.search_results import Candidate, Ranking, ScoreValue
 from search_service.usecases.spaces import check_fits, decode_signature
 
 LARGEST_AGE_S = 0.2
@@ -32,77 +34,21 @@ LARGEST_AGE_S = 0.2
 _KEPT_TARGETS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankingOptions:
-    """How to rank; an empty order means the service's default.
-
-    `sample_id` names the target's evaluation sample, for predictions from the outputs that candidates gave on it.
-    """
-
-    filter: Filter = field(default_factory=Filter)
-    order_by: tuple[WeightedScore, ...] = ()
-    scores: tuple[str, ...] = ()
-    page_size: int = 0
-    page_token: str = ""
-    explain: bool = False
-    profiles: ProfileOptions = field(default_factory=ProfileOptions)
-    predict_accuracy: bool = False
-    sample_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreValue:
-    """One score of one candidate; `value` is None where it cannot be computed, and `detail` says why."""
-
-    score: str
-    value: float | None
-    support: float
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One ranked model; `rank` counts from 1. `ranking_value` is NaN where the one score has no value.
-
-    `profile` speaks for it, without histogram and runs; None where no profile was asked for or none counts.
-    `prediction` is None where none was asked for.
-    """
-
-    rank: int
-    model: Model
-    dataset_name: str
-    scores: tuple[ScoreValue, ...]
-    ranking_value: float
-    profile: Profile | None = None
-    prediction: AccuracyPrediction | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranking:
-    """One page of a ranking.
-
-    `unmeasured` are the best of the candidates whose profiles cannot tell whether the limits hold, `unmeasured_total`
-    how many there are.
-    """
-
-    candidates: tuple[Candidate, ...]
-    next_page_token: str
-    total: int
-    order_by: tuple[WeightedScore, ...]
-    space_digest: str
-    target_rows: int
-    notices: tuple[str, ...]
-    exclusions: tuple[Exclusion, ...]
-    unmeasured: tuple[Candidate, ...] = ()
-    unmeasured_total: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Sketched:
     """A signature, and what the caller should know of how it came about."""
 
     signature: Signature
     notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedData:
+    """Rows of a target as one Arrow IPC stream, cut anywhere; no modality means that it is detected."""
+
+    chunks: Iterable[bytes]
+    modality: Modality | None = None
+    column: str = ""
 
 
 class FindSpace(Protocol):
@@ -135,40 +81,55 @@ class Searcher:
     scores: Mapping[str, Score]
     default_order: tuple[WeightedScore, ...]
     sketch: Sketcher
+    forecaster: Forecaster
     retrieved: int = 1000
 
     @property
-    def ranker(self) -> Ranker:
+    def infos(self) -> Mapping[str, ScoreInfo]:
+        """All scores by name: those of signatures, predicted accuracy, and those of behaviour."""
+        return forecast_infos() | {name: score.info for name, score in self.scores.items()}
+
+    def ranker(self, forecast: Forecast) -> Ranker:
         """Orders candidates after these settings."""
-        return Ranker(database=self.database, catalogue=self.catalogue, scores=self.scores, retrieved=self.retrieved)
+        return Ranker(
+            database=self.database,
+            catalogue=self.catalogue,
+            scores=self.scores,
+            forecast=forecast,
+            retrieved=self.retrieved,
+        )
 
 
-def search(searcher: Searcher, signature: bytes, options: RankingOptions) -> Ranking:
+def search(searcher: Searcher, signature: bytes, options: RankingOptions, token_id: str = "") -> Ranking:
     """Ranks the registered models for the target of this (encoded, untrusted) signature.
+
+    `token_id` is the caller's, "" without one: its own samples alone can be named in the options.
 
     Raises:
         InvalidArgument: the signature, an option or the page token is wrong.
         NotFound: FEATURE_SPACE_NOT_FOUND.
     """
-    return _rank(searcher, _read_target(signature), options)
+    return _rank(searcher, _read_target(signature), options, token_id)
 
 
 def search_by_data(
-    searcher: Searcher, chunks: Iterable[bytes], modality: Modality | None, column: str, options: RankingOptions
+    searcher: Searcher, data: StreamedData, options: RankingOptions, token_id: str = ""
 ) -> tuple[Ranking, Signature]:
     """Sketches the streamed rows and ranks. The options are checked before the first row is read.
 
     Raises: as `search` and `Sketcher`.
     """
-    _check_options(searcher, options)
-    sketched = searcher.sketch(chunks, modality, column, lambda schema, name: _find_space(searcher, schema, name))
-    ranking = _rank(searcher, _Target(sketched.signature, sketched.signature.digest), options)
+    check_options(options, searcher.infos, searcher.default_order)
+    sketched = searcher.sketch(
+        data.chunks, data.modality, data.column, lambda schema, name: _find_space(searcher, schema, name)
+    )
+    ranking = _rank(searcher, _Target(sketched.signature, sketched.signature.digest), options, token_id)
     return replace(ranking, notices=(*sketched.notices, *ranking.notices)), sketched.signature
 
 
 def list_scores(searcher: Searcher) -> tuple[tuple[ScoreInfo, ...], tuple[WeightedScore, ...]]:
     """All scores by name, and the default order."""
-    return tuple(searcher.scores[name].info for name in sorted(searcher.scores)), searcher.default_order
+    return tuple(info for _, info in sorted(searcher.infos.items())), searcher.default_order
 
 
 def _find_space(searcher: Searcher, schema_digest: str, featuriser: str) -> SpaceDocument | None:
@@ -179,21 +140,19 @@ def _find_space(searcher: Searcher, schema_digest: str, featuriser: str) -> Spac
         return None
 
 
-def _check_options(searcher: Searcher, options: RankingOptions) -> tuple[tuple[WeightedScore, ...], int]:
-    """The order and the page size to use."""
-    order = check_order(options.order_by, searcher.scores, "options.order_by") or searcher.default_order
-    for position, name in enumerate(options.scores):
-        check_score(name, searcher.scores, f"options.scores[{position}]")
-    if len(options.scores) > MOST_SCORES:
-        raise invalid("options.scores", f"at most {MOST_SCORES}, not {len(options.scores)}")
-    return order, page_size(options.page_size, default=10)
-
-
-def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Ranking:
-    order, size = _check_options(searcher, options)
+def _rank(searcher: Searcher, asked: _Target, options: RankingOptions, token_id: str) -> Ranking:
+    order, size = check_options(options, searcher.infos, searcher.default_order)
     profiles = check_profile_options(options.profiles)
-    shown = tuple(dict.fromkeys([*(part.score for part in order), *options.scores]))
-    bound_to = _bind(asked.digest, options.filter, order, options.scores, options.explain, profiles)
+    bound_to = _bind(
+        asked.digest,
+        options.filter,
+        order,
+        options.scores,
+        options.explain,
+        profiles,
+        options.predict_accuracy,
+        options.sample_id,
+    )
     first = _parse_first(decode_token(bound_to, options.page_token, parts=1))
 
     target, catalogue = asked.signature, searcher.catalogue
@@ -204,10 +163,33 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Rankin
     snapshot = catalogue.snapshot
     mask = None if options.filter.empty else catalogue.matching(options.filter, snapshot)
     candidates = retrieve(catalogue, target, mask, snapshot)
+    forecast = searcher.forecaster.about(
+        target, asked.digest, sample_id=options.sample_id, token_id=token_id, explain=options.explain
+    )
+    if options.sample_id or options.wants_prediction(order):
+        forecast.context = nearest_models(candidates, CONTEXT)
     selected = select_measured(searcher.database, catalogue, profiles, candidates)
-    order_page = partial(searcher.ranker.order, target=target, space=document, order_by=order, shown=shown)
-    ordered = order_page(selected.eligible, first=first, count=size, measured=selected.by_measurement)
-    apart = order_page(selected.unmeasured, first=0, count=0 if first else size)
+
+    def order_page(
+        part: Retrieved, by: tuple[WeightedScore, ...], *, first: int, count: int, measured: bool
+    ) -> Ordered:
+        return searcher.ranker(forecast).order(
+            part,
+            target,
+            document,
+            order_by=by,
+            shown=tuple(dict.fromkeys([*(one.score for one in by), *options.scores])),
+            first=first,
+            count=count,
+            measured=selected.by_measurement if measured else None,
+        )
+
+    order, fallback = forecast.usable_order(order)
+    ordered = order_page(selected.eligible, order, first=first, count=size, measured=True)
+    if not fallback and forecast.found_nothing(order):
+        order, fallback = forecast.without_predictions(order)
+        ordered = order_page(selected.eligible, order, first=first, count=size, measured=True)
+    apart = order_page(selected.unmeasured, order, first=0, count=0 if first else size, measured=False)
     after = first + ordered.chosen.size
     token = encode_token(bound_to, (str(after),)) if after < ordered.total else ""
     exclusions: tuple[Exclusion, ...] = ()
@@ -215,8 +197,11 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Rankin
         scored = ordered.total if profiles.empty else candidates.positions.size
         found = explain_exclusions(catalogue, candidates, options.filter, scored)
         exclusions = (*found, *selected.exclusions(ordered.total))
+    predicted = options.wants_prediction(order)
+    page = _Page(selected, selected.eligible, ordered, forecast, predicted)
+    page_apart = _Page(selected, selected.unmeasured, apart, forecast, predicted)
     return Ranking(
-        candidates=_candidates(searcher, selected, selected.eligible, ordered, first=first, explain=options.explain),
+        candidates=_candidates(searcher, page, first=first, explain=options.explain),
         next_page_token=token,
         total=ordered.total,
         order_by=order,
@@ -232,22 +217,34 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions) -> Rankin
                 ranked=ordered.total if profiles.empty else candidates.positions.size,
             ),
             *selected.notices(ordered.total),
+            *fallback,
         ),
         exclusions=exclusions,
-        unmeasured=_candidates(searcher, selected, selected.unmeasured, apart, first=0, explain=options.explain),
+        unmeasured=_candidates(searcher, page_apart, first=0, explain=options.explain),
         unmeasured_total=int(selected.unmeasured.positions.size),
     )
 
 
-def _candidates(
-    searcher: Searcher, selected: Selected, candidates: Retrieved, ordered: Ordered, *, first: int, explain: bool
-) -> tuple[Candidate, ...]:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The candidates of a page, and what more is to be said of them."""
+
+    selected: Selected
+    candidates: Retrieved
+    ordered: Ordered
+    forecast: Forecast
+    predicted: bool
+
+
+def _candidates(searcher: Searcher, page: _Page, *, first: int, explain: bool) -> tuple[Candidate, ...]:
+    candidates, ordered = page.candidates, page.ordered
     positions = candidates.positions[ordered.chosen].tolist()
     models = [candidates.snapshot.models[position] for position in positions]
     names = searcher.catalogue.dataset_names([model.dataset_id for model in models])
-    profiles = selected.profiles(searcher.database, [model.id for model in models])
+    profiles = page.selected.profiles(searcher.database, [model.id for model in models])
+    predictions = page.forecast.predict(models) if page.predicted else {}
     columns = [
-        (name, searcher.scores[name].info, values.values.tolist(), values.support.tolist(), values.details)
+        (name, searcher.infos[name], values.values.tolist(), values.support.tolist(), values.details)
         for name, values in ordered.scores.items()
     ]
     result = []
@@ -261,7 +258,17 @@ def _candidates(
             scores.append(ScoreValue(name, value, support[place], detail if explain or value is None else ""))
         dataset_name = names.get(model.dataset_id, "")
         rank = first + place + 1
-        result.append(Candidate(rank, model, dataset_name, tuple(scores), ranking_value, profiles.get(model.id)))
+        result.append(
+            Candidate(
+                rank,
+                model,
+                dataset_name,
+                tuple(scores),
+                ranking_value,
+                profiles.get(model.id),
+                predictions.get(model.id),
+            )
+        )
     return tuple(result)
 
 

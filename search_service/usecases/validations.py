@@ -9,6 +9,7 @@ from datetime import datetime
 
 import numpy as np
 
+from msearch_accuracy.label_matching import UNKNOWN, match_labels
 from msearch_sketch.errors import DatasetError
 from msearch_sketch.signature import Validation as Statistics
 from msearch_sketch.validation import validation_statistics
@@ -18,7 +19,6 @@ from search_service.domain.evaluation import EvaluationSample, MeasuredBy, Valid
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.evidence import Evidence, check_may_publish
 from search_service.usecases.fields import Reference, check_digest, invalid
-from search_service.usecases.label_matching import UNKNOWN, match_labels
 from search_service.usecases.models import resolve_model
 from search_service.usecases.once import CHANGED_MEANWHILE, Once, run_once
 from search_service.usecases.outputs import Outputs

@@ -15,6 +15,7 @@ from msearch.v1 import search_service_pb2 as spb
 from msearch.v1 import types_pb2
 from msearch_sketch.spaces import FeatureSpace
 from search_service.scores import find_scores
+from search_service.usecases.forecasting import forecast_infos
 from tests.service_in_process import Running, ask, card, names, new_dataset, refused, register, service_in_process
 from tests.signatures import SPACE, blank_signature, family, sketched
 
@@ -195,7 +196,8 @@ def test_wrong_signatures_are_refused(running: Running) -> None:
 
 def test_list_scores_tells_formula_and_default(running: Running) -> None:
     answer = running.search.ListScores(spb.ListScoresRequest())
-    assert [score.name for score in answer.scores] == sorted(find_scores())
+    names = [score.name for score in answer.scores]
+    assert names == sorted({*find_scores(), *forecast_infos()})
     assert all(score.formula and score.source and score.summary and score.support_unit for score in answer.scores)
     assert [(part.score, part.weight) for part in answer.default_order_by] == [("adaptivity", 1.0)]
 

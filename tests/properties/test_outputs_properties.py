@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_service.usecases.label_matching import UNKNOWN, match_labels, names_of
+from msearch_accuracy.label_matching import UNKNOWN, match_labels, names_of
 from search_service.usecases.outputs import Outputs, Shape, read_outputs
 from search_service.usecases.points import Points
 

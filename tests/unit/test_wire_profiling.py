@@ -31,7 +31,7 @@ from search_service.usecases.agents import SeenAgent
 from search_service.usecases.fields import Reference
 from search_service.usecases.leases import Acquired, Part
 from search_service.usecases.measured import Constraint, ProfileOptions
-from search_service.usecases.search import Candidate, Ranking
+from search_service.usecases.search_results import Candidate, Ranking
 from tests.unit.test_wire_service import COUNT, MODEL, SAMPLE, TIME, VALUE, WORD, WORDS, unset
 
 FEW = settings(max_examples=20)  # the values are wide: each example fills every field

@@ -24,7 +24,8 @@ from search_service.usecases.datasets import NewDataset
 from search_service.usecases.explanations import Exclusion
 from search_service.usecases.orders import WeightedScore
 from search_service.usecases.register_model import NewModel
-from search_service.usecases.search import Candidate, Ranking, RankingOptions, ScoreValue
+from search_service.usecases.search_options import RankingOptions
+from search_service.usecases.search_results import Candidate, Ranking, ScoreValue
 from search_service.usecases.uploads import Upload
 
 WORD = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)

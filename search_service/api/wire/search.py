@@ -16,7 +16,8 @@ from search_service.usecases.explanations import Exclusion
 from search_service.usecases.fields import invalid
 from search_service.usecases.measured import Constraint, ProfileOptions
 from search_service.usecases.orders import WeightedScore
-from search_service.usecases.search import Candidate, Ranking, RankingOptions, ScoreValue
+from search_service.usecases.search_options import RankingOptions
+from search_service.usecases.search_results import Candidate, Ranking, ScoreValue
 
 _KEPT_MODELS = 4096
 
