@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from msearch_client._accuracies import CLAIM, accuracies, settle
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality
 from msearch_client._chosen import Chosen
@@ -20,19 +20,18 @@ from msearch_client._profiles import Offer, Profile
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
 from msearch_client._rankings import Candidate
 from msearch_client._recommendations import Recommendation
-from msearch_client._searching import OrderBy, SearchCalls
-from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Origin, Wish, recommend
+from msearch_client._reranking import RerankCalls
+from msearch_client._searching import OrderBy
+from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Wish, recommend
 from msearch_deployment import Candidate as Deployable
 from msearch_deployment.limits import RESPONSE_LATENCIES
 from msearch_deployment.prices import Priced, as_stored, find_identity, reprice
 
 MOST_REASONS = 3
-CLAIM = "source_accuracy"
-_BY_ACCURACY, _BY_PLACE = "accuracy", "place"
 _OPEN = (Scenario.SERVER, Scenario.FIND_PEAK)
 
 
-class RecommendCalls(SearchCalls, LatencyCalls):
+class RecommendCalls(RerankCalls, LatencyCalls):
     """Which model, in which form, on which host."""
 
     def recommend(
@@ -49,6 +48,8 @@ class RecommendCalls(SearchCalls, LatencyCalls):
         prices: str | os.PathLike[str] | PriceTable | None = None,
         predicted_latency: bool = False,
         candidates: int = 20,
+        rerank: int | None = None,
+        local: bool = False,
         top: int = 3,
         filter: Filter | None = None,
         order_by: OrderBy = (),
@@ -75,7 +76,10 @@ class RecommendCalls(SearchCalls, LatencyCalls):
             prices: a price table; None takes the costs that were stored, if all come from one table.
             predicted_latency: where a model was not measured under the load in a form that others were, predict its
                 latency (docs/latency-prediction.md); such configurations are marked, and have no capacity.
-            candidates: look at so many models of the ranking.
+            candidates: look at so many models of the ranking; their accuracies are predicted from signatures.
+            rerank: instead run so many of the best candidates on the target, as in `Client.rerank`, and predict their
+                accuracies from what they answer.
+            local: run them here, so that no row leaves this machine.
             top: recommend so many configurations at most.
             filter: which models may take part.
             order_by: how to rank, as in `search`.
@@ -95,17 +99,24 @@ class RecommendCalls(SearchCalls, LatencyCalls):
             raise LocalError(NO_LOAD, hint=LOAD_HINT)
         wish = _make_wish(limits, load_text, host_class, rate, headroom, cautious=cautious, prefer=prefer)
         table = PriceTable(prices) if prices is not None and not isinstance(prices, PriceTable) else prices
-        ranking = self.search(
-            target, filter=filter, order_by=order_by, scores=(CLAIM,), top=candidates, modality=modality, column=column,
-            ignore=ignore, limit_rows=limit_rows, progress=progress,
-        )  # fmt: skip
+        asked: dict[str, Any] = {
+            "filter": filter, "order_by": order_by, "scores": (CLAIM,), "modality": modality, "column": column,
+            "ignore": ignore, "limit_rows": limit_rows, "progress": progress,
+        }  # fmt: skip
+        if rerank is None:
+            ranking = self.search(target, top=candidates, predict_accuracy=True, **asked)
+        else:
+            ranking = self.rerank(target, k=rerank, local=local, **asked)
         profiles = {candidate.model.id: self._profiles_anywhere(candidate.model) for candidate in ranking}
-        deployable = [_as_deployable(candidate, profiles[candidate.model.id], host_class) for candidate in ranking]
+        accuracy_of = accuracies(ranking)
+        deployable = [
+            _as_deployable(candidate, accuracy_of, profiles[candidate.model.id], host_class) for candidate in ranking
+        ]
         foretold: tuple[str, ...] = ()
         if predicted_latency:
             deployable, foretold = self._with_predictions(deployable, profiles, wish)
         priced = _price(deployable, profiles, table)
-        wish, notices = _settle(wish, priced.candidates)
+        wish, notices = settle(wish, ranking)
         choice = recommend(priced.candidates, wish, price_of=priced.usd_per_hour.get, top=top)
         return Chosen(ranking, profiles).recommendation(choice, limits, (*notices, *foretold, *priced.notices))
 
@@ -155,14 +166,15 @@ def _make_wish(
         raise LocalError(str(error)) from None
 
 
-def _as_deployable(candidate: Candidate, profiles: Sequence[Profile], host_class: str) -> Deployable:
+def _as_deployable(
+    candidate: Candidate, accuracy_of: Mapping[str, Figure], profiles: Sequence[Profile], host_class: str
+) -> Deployable:
     """A candidate with its profiles of offered variants on these host classes, newest first."""
-    claim = candidate.score(CLAIM)
     return Deployable(
         model_id=candidate.model.id,
         name=f"{candidate.model.name}@{candidate.model.version}",
         place=candidate.rank,
-        accuracy=None if claim is None else Figure(claim, origin=Origin.CLAIMED),
+        accuracy=accuracy_of.get(candidate.model.id),
         measured=tuple(
             _as_measured(profile)
             for profile in profiles
@@ -201,17 +213,3 @@ def _price(
         if one.name in ("cost_per_1k", "co2_g_per_1k") and one.value is not None
     )
     return as_stored(candidates, {find_identity(one.detail) for one in costs})
-
-
-def _settle(wish: Wish, candidates: Sequence[Deployable]) -> tuple[Wish, tuple[str, ...]]:
-    """What decides where the caller did not say, and what to know of the accuracies."""
-    known = [candidate.accuracy for candidate in candidates if candidate.accuracy is not None]
-    predicted = any(accuracy.origin is Origin.PREDICTED for accuracy in known)
-    notices = []
-    if known and not predicted:
-        notices.append(
-            "accuracies are what was reached on the models' own source data (claimed), not predictions for this data"
-        )
-    if wish.prefer:
-        return wish, tuple(notices)
-    return dataclasses.replace(wish, prefer=_BY_ACCURACY if predicted else _BY_PLACE), tuple(notices)

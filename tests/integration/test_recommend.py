@@ -128,6 +128,17 @@ def test_the_sdk_answers_which_model_in_which_form_on_which_host(client: Client,
     assert found.to_pandas()["model"].tolist()[0] == "mid@1"
 
 
+def test_accuracies_are_predicted_by_running_the_candidates(client: Client, zoo: Path) -> None:
+    found = client.recommend(zoo / "target.parquet", load="server:100", rerank=3, local=True, require="accuracy>=0.1")
+    accuracy = found.best.accuracy
+    assert accuracy.origin == "predicted"
+    assert 0 <= accuracy.low < accuracy.value < accuracy.high <= 1
+    assert found.prefer == "accuracy"
+    assert not any("claimed" in notice for notice in found.notices)
+    values = [one.accuracy.value for one in found]
+    assert values == sorted(values, reverse=True)
+
+
 def test_an_int8_variant_is_charged_its_loss(client: Client, zoo: Path) -> None:
     found = client.recommend(zoo / "target.parquet", require="p99_ms<=8", load="server:100")
     assert found.best.accuracy.value == pytest.approx(0.88)
@@ -263,6 +274,7 @@ def test_json_is_one_document_with_the_commands_that_would_tell(run: Run, zoo: P
         (["--prefer", "speed"], 1, "choose one of accuracy"),
         (["--prices", "missing.toml"], 1, "cannot read the price table"),
         (["--order-by", "nearest=x"], 2, "NAME=WEIGHT"),
+        (["--local"], 2, "--local needs --rerank"),
     ],
 )
 def test_wrong_questions_are_refused_by_name(run: Run, zoo: Path, words: list[str], code: int, told: str) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from msearch_client import Client, Constraint, LocalError, Recommendation
-from msearch_client.cli import options
+from msearch_client.cli import options, reranking
 from msearch_client.cli.output import print_json, print_line, progress
 from msearch_client.cli.recommended import command_for, print_recommendation
 from msearch_client.cli.weights import parse_weights
@@ -70,6 +70,8 @@ def recommend(
     candidates: Annotated[
         int, typer.Option("--candidates", metavar="N", min=1, max=1000, help="Look at so many models of the ranking.")
     ] = 20,
+    rerank: reranking.Rerank = None,
+    local: reranking.Local = False,
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Recommend at most so many.")] = 3,
     export: Annotated[
         Path | None,
@@ -104,6 +106,7 @@ def recommend(
     """
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
+    reranking.check_options(k=rerank, local=local, keep=None, with_noise=False, signature=signature is not None)
     wanted = options.make_filter(
         tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
     )
@@ -121,6 +124,8 @@ def recommend(
                 prices=prices,
                 predicted_latency=predicted_latency,
                 candidates=candidates,
+                rerank=rerank,
+                local=local,
                 top=top,
                 filter=wanted,
                 order_by=parse_weights(order_by),
