@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-scheduler test-gpu
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-scheduler test-gpu pictures bench-report
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ protos: $(READY) ## Generate the Python code of the protos
 docs: $(READY) ## Regenerate the reference pages
 	$(BIN)/python -m docs.generate
 
+pictures: $(READY) ## Draw the example pictures of the documentation again
+	$(BIN)/python -m docs.pictures
+
 fmt: $(READY) ## Format the code
 	$(BIN)/ruff check --fix --select I --quiet .
 	$(BIN)/ruff format .
@@ -77,6 +80,9 @@ bench-profiler: $(READY) ## The load generator beside LoadGen, overhead of a job
 
 bench-quality: $(READY) ## How well scores and predictors choose, on all workloads of the zoo
 	$(BIN)/python -m benchmarks.bench_quality
+
+bench-report: $(READY) ## Size and opening time of the HTML report of 1,000 profiles
+	$(BIN)/python -m benchmarks.bench_report
 
 bench-scheduler: $(READY) ## The scheduling policy against round robin, simulated
 	$(BIN)/python -m benchmarks.bench_scheduler

@@ -107,8 +107,7 @@ def quantity_of(study: Study, name: str) -> Quantity:
 
 def titled(study: Study, *parts: str, host: str) -> str:
     """The title of a picture: its parts, and the host class where the study has several."""
-    several = len({row.host_class for row in study.rows}) > 1
-    return " · ".join(part for part in (*parts, host if several else "") if part)
+    return " · ".join(part for part in (*parts, host if len(study.host_classes) > 1 else "") if part)
 
 
 def name_of(row: Row) -> str:

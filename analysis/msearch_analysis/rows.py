@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 LOWER = "lower"
@@ -81,7 +82,7 @@ class Row:
     - `quantities` holds what was measured, `missing` why the others were not.
     - `histogram`: response latencies of the valid runs, ascending; empty where none is stored.
     - `host` is the fingerprint; its `peaks` are what the host was measured to do at most.
-    - `layers` of a generated model; None where nobody knows.
+    - `layers` of a generated model, and its `family`: what it is but for these. None and empty for any other.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Row:
     offered: bool = False
     offer_reason: str = ""
     measured_at: datetime | None = None
+    family: str = ""
     layers: int | None = None
 
     @property
@@ -128,13 +130,14 @@ class Row:
         return None if found is None else found.value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Study:
     """The profiles of an analysis, and the quantities by name."""
 
     rows: tuple[Row, ...]
     quantities: Mapping[str, Quantity]
 
+    @cached_property
     def current(self) -> tuple[Row, ...]:
         """The newest VALID profile of each configuration, in the order of configurations.
 
@@ -142,18 +145,29 @@ class Study:
         """
         return _newest(row for row in self.rows if row.valid)
 
+    @cached_property
     def invalid_only(self) -> tuple[Row, ...]:
         """The newest profile of each configuration that has INVALID ones only."""
         counted = {row.configuration for row in self.rows if row.valid}
         return _newest(row for row in self.rows if row.configuration not in counted)
 
+    @cached_property
     def shown(self) -> tuple[Row, ...]:
         """One profile a configuration: the newest VALID one, or an INVALID one, to be shown as such."""
-        return tuple(sorted((*self.current(), *self.invalid_only()), key=_place))
+        return tuple(sorted((*self.current, *self.invalid_only), key=_place))
 
     def colour(self, row: Row) -> int:
         """The place of the row's variant among all variants: the same number, so the same colour, in every picture."""
-        return sorted({_variant_place(one) for one in self.rows}).index(_variant_place(row))
+        return self._variants[_variant_place(row)]
+
+    @cached_property
+    def host_classes(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset(row.host_class for row in self.rows)
+
+    @cached_property
+    def _variants(self) -> dict[tuple[Any, ...], int]:
+        return {place: number for number, place in enumerate(sorted({_variant_place(row) for row in self.rows}))}
 
 
 def _newest(rows: Iterable[Row]) -> tuple[Row, ...]:

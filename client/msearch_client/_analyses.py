@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Result = TypeVar("Result")
+
+# As msearch_experiments.canonical names them.
+_GENERATED = re.compile(r"(?P<family>generated/[a-z]+)-(?P<layers>\d+)x(?P<rest>.+)")
 
 PICTURES = (".png", ".svg")
 
@@ -134,6 +138,7 @@ def make_study(profiles: Iterable[Profile]) -> analysis.Study:
 def row_of(profile: Profile) -> analysis.Row:
     """A profile as a row. A histogram that cannot be read counts as none."""
     variant, load = profile.variant, profile.load
+    family, layers = _generated(profile.model_name)
     return analysis.Row(
         id=profile.id,
         model=profile.model_name,
@@ -169,10 +174,18 @@ def row_of(profile: Profile) -> analysis.Row:
         histogram=tuple(_buckets(profile)),
         host=profile.host,
         versions=profile.versions,
+        family=family,
+        layers=layers,
         offered=profile.offer.value == "offered",
         offer_reason=profile.offer_reason,
         measured_at=profile.created_at,
     )
+
+
+def _generated(model_name: str) -> tuple[str, int | None]:
+    """Of a generated model, what it is but for its layers, and these: "generated/resnet-8x64@1" has 8."""
+    found = _GENERATED.fullmatch(model_name)
+    return ("", None) if found is None else (f"{found['family']}-·x{found['rest']}", int(found["layers"]))
 
 
 def _buckets(profile: Profile) -> Iterator[analysis.Bucket]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from msearch_client._analyses import Analysis, analyse_profiles, local, make_study
 from msearch_client._catalogue import ModelReference
 from msearch_client._errors import LocalError
+from msearch_client._experiment_calls import ExperimentCalls, ExperimentReference
 from msearch_client._job_calls import JobReference
 from msearch_client._jobs import Job
 from msearch_client._loads import Load
@@ -18,7 +19,7 @@ from msearch_client._profiles import Profile
 Jobs = JobReference | Sequence[JobReference]
 
 
-class AnalysisCalls(ProfileCalls):
+class AnalysisCalls(ProfileCalls, ExperimentCalls):
     """Analyse what was measured."""
 
     def analyse(
@@ -26,6 +27,7 @@ class AnalysisCalls(ProfileCalls):
         name: str,
         *,
         jobs: Jobs = (),
+        experiment: ExperimentReference | None = None,
         model: ModelReference | None = None,
         load: str | Load | None = None,
         host_class: str = "",
@@ -37,6 +39,7 @@ class AnalysisCalls(ProfileCalls):
         Args:
             name: `msearch-cli analyse` lists them.
             jobs: profiles of these jobs only; none for those of any.
+            experiment: the profiles of this experiment only, those that it found measured already included.
             model: profiles of this model only.
             load: profiles under this load only.
             host_class: host classes that begin so only.
@@ -44,10 +47,12 @@ class AnalysisCalls(ProfileCalls):
             progress: called with how many profiles are fetched, of how many.
 
         Raises:
-            LocalError: there is no such analysis or quantity.
-            NotFoundError: there is no such job or model.
+            LocalError: there is no such analysis or quantity, or jobs and an experiment are both given.
+            NotFoundError: there is no such job, experiment or model.
         """
-        found = self.fetch_profiles(jobs=jobs, model=model, load=load, host_class=host_class, progress=progress)
+        found = self.fetch_profiles(
+            jobs=jobs, experiment=experiment, model=model, load=load, host_class=host_class, progress=progress
+        )
         return analyse_profiles(name, found, metric=metric)
 
     def report(
@@ -55,6 +60,7 @@ class AnalysisCalls(ProfileCalls):
         path: str | os.PathLike[str],
         *,
         jobs: Jobs = (),
+        experiment: ExperimentReference | None = None,
         model: ModelReference | None = None,
         load: str | Load | None = None,
         host_class: str = "",
@@ -67,9 +73,11 @@ class AnalysisCalls(ProfileCalls):
 
         Raises:
             LocalError: there is no profile, jinja2 or matplotlib is missing, or the file cannot be written.
-            NotFoundError: there is no such job or model.
+            NotFoundError: there is no such job, experiment or model.
         """
-        found = self.fetch_profiles(jobs=jobs, model=model, load=load, host_class=host_class, progress=progress)
+        found = self.fetch_profiles(
+            jobs=jobs, experiment=experiment, model=model, load=load, host_class=host_class, progress=progress
+        )
         if not found:
             raise LocalError(
                 "there is no profile to report on",
@@ -82,6 +90,7 @@ class AnalysisCalls(ProfileCalls):
         self,
         *,
         jobs: Jobs = (),
+        experiment: ExperimentReference | None = None,
         model: ModelReference | None = None,
         load: str | Load | None = None,
         host_class: str = "",
@@ -90,18 +99,26 @@ class AnalysisCalls(ProfileCalls):
         """Profiles whole, with histograms and runs, INVALID ones too; the arguments are those of `analyse`.
 
         Raises:
-            LocalError: the load is not of its form.
-            NotFoundError: there is no such job or model.
+            LocalError: the load is not of its form, or jobs and an experiment are both given.
+            NotFoundError: there is no such job, experiment or model.
         """
         wanted: list[JobReference | None] = [jobs] if isinstance(jobs, (str, Job)) else [*jobs] or [None]
-        listed: list[Profile] = []
+        if experiment is not None and wanted != [None]:
+            raise LocalError("jobs and an experiment exclude each other", hint="an experiment stands for its jobs")
+        kept = (
+            None
+            if experiment is None
+            else {cell.profile.id for cell in self.list_cells(experiment) if cell.profile is not None}
+        )
+        listed: list[str] = []
         for job in wanted:
             if job is not None:
                 self.get_job(job)
-            listed += self.list_profiles(job=job, model=model, load=load, host_class=host_class, include_invalid=True)
+            found = self.list_profiles(job=job, model=model, load=load, host_class=host_class, include_invalid=True)
+            listed += [profile.id for profile in found if kept is None or profile.id in kept]
         whole = []
-        for number, profile in enumerate(listed, 1):
-            whole.append(self.get_profile(profile.id))
+        for number, profile_id in enumerate(listed, 1):
+            whole.append(self.get_profile(profile_id))
             if progress is not None:
                 progress(number, len(listed))
         return tuple(whole)

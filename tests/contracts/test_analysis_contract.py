@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.made_up_profiles import MODELS, a_study, make_profile
 from msearch_analysis.analyses import Analysis, Findings, Options, find_analyses
 from msearch_analysis.charts import Axis, Bars, Chart, HeatMap, Plot, Ranges, Stacks
 from msearch_analysis.page.alternatives import alternative_of
 from msearch_analysis.rows import Study
 from msearch_client import Profile
 from msearch_client._analyses import make_study
-from tests.made_up_profiles import MODELS, a_study, make_profile
 
 ANALYSES = find_analyses()
 PURE_NUMBERS = {"threads", "layers", "clients", "profiles"}

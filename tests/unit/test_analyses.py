@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
 from msearch_analysis import distributions
 from msearch_analysis.analyses import Options, find_analyses, find_analysis, roofline
 from msearch_analysis.analyses.pareto import front
@@ -20,7 +21,6 @@ from msearch_analysis.rows import Bucket, Study
 from msearch_client import Measurement, Profile
 from msearch_client._analyses import make_study
 from msearch_client._comparison import compare_profiles
-from tests.made_up_profiles import HOSTS, MODELS, make_profile
 
 SMALL, WIDE, TOPICS = MODELS
 latencies = st.lists(st.integers(1, 5_000), min_size=1, max_size=300)
@@ -101,8 +101,8 @@ def test_the_newest_valid_profile_stands_for_its_configuration() -> None:
         created_at=old.created_at + timedelta(days=2),
     )
     study = make_study([new, broken, old])
-    assert [row.id for row in study.current()] == ["prf_new"]
-    assert study.invalid_only() == ()
+    assert [row.id for row in study.current] == ["prf_new"]
+    assert study.invalid_only == ()
     (cells,) = findings("leaderboard", [new, broken, old]).table.rows
     assert (cells["rank"], cells["p99_ms"], cells["verdict"]) == (1, 9.0, "VALID")
 

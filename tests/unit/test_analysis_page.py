@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
 from msearch_analysis.analyses import find_analyses
 from msearch_analysis.charts import Axis, Bar, Bars
 from msearch_analysis.drawing import draw_file, draw_inline
@@ -19,7 +20,6 @@ from msearch_analysis.errors import AnalysisError
 from msearch_analysis.page import make_page
 from msearch_client import Profile
 from msearch_client._analyses import make_study
-from tests.made_up_profiles import HOSTS, MODELS, make_profile
 
 EVIL = (
     "</title></svg><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>\"' & $\\frac{1}{2}$ "

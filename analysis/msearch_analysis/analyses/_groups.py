@@ -14,6 +14,8 @@ MOST_CHARTS = 8
 MOST_LINES = 6
 """Lines that can be told apart in one picture."""
 MOST_BARS = 12
+MOST_TIMES = 25
+"""Beside a bar that many times as long, the best would not be seen."""
 
 
 def group(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:

@@ -16,7 +16,7 @@ TOTAL = "cold_start_ms"
 
 def _analyse(study: Study, options: Options) -> Findings:
     # A variant starts cold once a job, whatever its loads, and whether or not the runs after it counted.
-    started = [row for row in study.shown() if row.value(TOTAL) is not None]
+    started = [row for row in study.shown if row.value(TOTAL) is not None]
     one_each = list({(row.host_class, row.model, row.variant): row for row in started}.values())
     groups = group(one_each, lambda row: row.host_class)
     drawn = largest(groups)

@@ -23,7 +23,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     charts: list[Chart] = []
     notes: list[str] = []
     for quantity in quantities:
-        held = [row for row in study.shown() if row.value(quantity.name) is not None]
+        held = [row for row in study.shown if row.value(quantity.name) is not None]
         groups = group(held, lambda row: (row.load, row.host_class))
         drawn = largest(groups, most=3)
         for (load, host), members in drawn.items():
@@ -36,7 +36,7 @@ def _analyse(study: Study, options: Options) -> Findings:
         | interval(row, *quantities)
         | {"energy_source": row.quantities["energy_j"].source if "energy_j" in row.quantities else "none"}
         | values(row, beside)
-        for row in study.shown()
+        for row in study.shown
     )
 
     return Findings(
@@ -48,12 +48,12 @@ def _analyse(study: Study, options: Options) -> Findings:
 
 def _unmeasured(study: Study, quantity: Quantity) -> tuple[str, ...]:
     """Where a quantity is missing, and why, in the words of the meter."""
-    lacking = [row for row in study.shown() if quantity.name not in row.quantities]
+    lacking = [row for row in study.shown if quantity.name not in row.quantities]
     if not lacking:
         return ()
     reasons = Counter(row.missing.get(quantity.name, "") for row in lacking)
     said = next((reason for reason, _ in reasons.most_common() if reason), "no meter gave it")
-    return (f"{words_of(quantity.name)} is not known for {len(lacking)} of {len(study.shown())} profiles: {said}",)
+    return (f"{words_of(quantity.name)} is not known for {len(lacking)} of {len(study.shown)} profiles: {said}",)
 
 
 ANALYSIS = Analysis(

@@ -50,7 +50,7 @@ PAIRS = (
     ),
     Pair(
         BATCH, _batch, Axis("layers"), lambda row: row.layers,
-        lambda row: (_form(row), row.load, f"threads={row.threads}", row.host_class),
+        lambda row: (row.family, _form(row), row.load, f"threads={row.threads}", row.host_class),
     ),
 )  # fmt: skip
 
@@ -58,7 +58,7 @@ PAIRS = (
 def _analyse(study: Study, options: Options) -> Findings:
     names = (options.metric,) if options.metric else METRICS
     quantities = [quantity_of(study, name) for name in names]
-    rows = study.shown()
+    rows = study.shown
     charts = [
         chart
         for pair in PAIRS

@@ -19,7 +19,7 @@ METRIC = "p50_ms"
 
 
 def _analyse(study: Study, options: Options) -> Findings:
-    rows = study.current()
+    rows = study.current
     counts = Counter(row.host_class for row in rows)
     order = sorted(counts, key=lambda host: (-counts[host], host))
     pairs: list[tuple[Row, Row, Quantity, Difference]] = []

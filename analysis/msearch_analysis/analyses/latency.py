@@ -19,7 +19,7 @@ HEADINGS = {"p999": "p99.9"}
 
 
 def _analyse(study: Study, options: Options) -> Findings:
-    rows = study.shown()
+    rows = study.shown
     groups = group((row for row in rows if row.histogram), lambda row: (row.model, row.load, row.host_class))
     drawn = largest(groups, most=MOST_CHARTS // 2)
     charts: list[Chart] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
-from msearch_analysis.analyses._groups import MOST_BARS, best_first, group, largest, not_drawn, spread
+from msearch_analysis.analyses._groups import MOST_BARS, MOST_TIMES, best_first, group, largest, not_drawn, spread
 from msearch_analysis.charts import Bar, Bars
 from msearch_analysis.labels import name_of, quantity_of, scale_of, titled, words_of
 from msearch_analysis.rows import Quantity, Row, Study
@@ -14,12 +14,11 @@ from msearch_analysis.tables import Column, Table, Value
 
 METRIC = "p99_ms"
 MOST_INVALID = 3
-MOST_TIMES = 25
 
 
 def _analyse(study: Study, options: Options) -> Findings:
     quantity = quantity_of(study, options.metric or METRIC)
-    groups = group(study.shown(), lambda row: (row.load, row.host_class))
+    groups = group(study.shown, lambda row: (row.load, row.host_class))
     drawn = largest({key: rows for key, rows in groups.items() if best_first(rows, quantity)})
     rows = [cells for members in groups.values() for cells in _ranked(members, quantity)]
     columns = (
@@ -28,10 +27,10 @@ def _analyse(study: Study, options: Options) -> Findings:
     charts = tuple(
         _chart(study, titled(study, load, host=host), members, quantity) for (load, host), members in drawn.items()
     )
-    unmeasured = sum(row.value(quantity.name) is None for row in study.shown())
+    unmeasured = sum(row.value(quantity.name) is None for row in study.shown)
     notes = not_drawn(groups, drawn)
     if unmeasured:
-        notes += (f"{words_of(quantity.name)} was not measured in {unmeasured} of {len(study.shown())} profiles",)
+        notes += (f"{words_of(quantity.name)} was not measured in {unmeasured} of {len(study.shown)} profiles",)
     return Findings(Table(columns, tuple(rows)), charts, notes)
 
 

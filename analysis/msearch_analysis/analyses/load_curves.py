@@ -40,7 +40,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     notes: list[str] = []
     cells: list[dict[str, Value]] = []
     for sweep in SWEEPS:
-        rows = [row for row in study.shown() if row.scenario == sweep.scenario and sweep.strength(row) > 0]
+        rows = [row for row in study.shown if row.scenario == sweep.scenario and sweep.strength(row) > 0]
         swept = [
             row
             for line in group(rows, _line).values()
@@ -97,7 +97,7 @@ def _series(study: Study, rows: list[Row], sweep: Sweep, quantity: Quantity, sca
 
 def _peaks(study: Study, model: str, host: str) -> tuple[Guide, ...]:
     """The largest rates that find_peak found, the first two."""
-    held = [row for row in study.current() if (row.model, row.host_class) == (model, host)]
+    held = [row for row in study.current if (row.model, row.host_class) == (model, host)]
     found = [(row, peak) for row in held if (peak := row.value(PEAK)) is not None]
     return tuple(Guide("x", peak, f"peak of {row.variant}: {format_number(peak)}/s") for row, peak in found[:2])
 

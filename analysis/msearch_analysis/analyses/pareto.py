@@ -39,7 +39,7 @@ def front(points: Sequence[tuple[float, float]], *, less_x: bool, less_y: bool) 
 def _analyse(study: Study, options: Options) -> Findings:
     x = quantity_of(study, BASE)
     partners = [quantity_of(study, name) for name in ((options.metric,) if options.metric else PARTNERS)]
-    rows = study.shown()
+    rows = study.shown
     fronts: dict[str, list[str]] = {}
     charts: list[Plot] = []
     for y in partners:

@@ -68,7 +68,7 @@ def peak_for(row: Row, peaks: dict[int, tuple[float, float]]) -> tuple[float, fl
 
 
 def _analyse(study: Study, options: Options) -> Findings:
-    placed = [row for row in study.current() if intensity(row) and achieved_gflop_per_s(row)]
+    placed = [row for row in study.current if intensity(row) and achieved_gflop_per_s(row)]
     on_cpu = [row for row in placed if row.device.partition(":")[0] in ("", "cpu")]
     fastest: dict[tuple[str, ...], Row] = {}
     for row in on_cpu:
@@ -90,10 +90,10 @@ def _analyse(study: Study, options: Options) -> Findings:
     ]
     if len(on_cpu) < len(placed):
         notes.append(f"{len(placed) - len(on_cpu)} profiles are of GPUs, whose peaks are not measured")
-    unknown = len(study.current()) - len(placed)
+    unknown = len(study.current) - len(placed)
     if unknown:
         notes.append(
-            f"FLOPs, parameters or execution time are not known for {unknown} of {len(study.current())} profiles"
+            f"FLOPs, parameters or execution time are not known for {unknown} of {len(study.current)} profiles"
         )
     notes += not_drawn({host: rows for host, rows in groups.items() if peaks[host]}, drawn)
     return Findings(_table(list(fastest.values()), peaks), charts, tuple(notes))

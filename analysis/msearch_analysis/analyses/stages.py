@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msearch_analysis.analyses._columns import VERDICT, WHAT, measured, values, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
-from msearch_analysis.analyses._groups import MOST_BARS, group, largest, not_drawn
+from msearch_analysis.analyses._groups import MOST_BARS, MOST_TIMES, group, largest, not_drawn
 from msearch_analysis.charts import Axis, Stack, Stacks
 from msearch_analysis.labels import name_of, quantity_of, titled
 from msearch_analysis.rows import Row, Study
@@ -18,7 +18,7 @@ PARTS = ("pre-processing", "queueing", "wait for a batch", "execution", "post-pr
 
 
 def _analyse(study: Study, options: Options) -> Findings:
-    rows = [row for row in study.shown() if row.value("service_p50_ms") is not None]
+    rows = [row for row in study.shown if row.value("service_p50_ms") is not None]
     groups = group(rows, lambda row: (row.load, row.host_class))
     drawn = largest(groups)
     charts = tuple(_chart(titled(study, load, host=host), members) for (load, host), members in drawn.items())
@@ -38,7 +38,9 @@ def parts_of(row: Row) -> tuple[float, ...]:
 
 
 def _chart(title: str, rows: list[Row]) -> Stacks:
-    ordered = sorted(rows, key=lambda row: (not row.valid, sum(parts_of(row))))[:MOST_BARS]
+    shortest = min(sum(parts_of(row)) for row in rows)
+    near = [row for row in rows if sum(parts_of(row)) <= MOST_TIMES * shortest]
+    ordered = sorted(near, key=lambda row: (not row.valid, sum(parts_of(row))))[:MOST_BARS]
     stacks = []
     for row in ordered:
         parts, median = parts_of(row), row.value("p50_ms")

@@ -14,7 +14,7 @@ SPEED, LOSS = "speed_up", "accuracy_loss"
 
 
 def _analyse(study: Study, options: Options) -> Findings:
-    rows = [row for row in study.shown() if row.value(SPEED) is not None]
+    rows = [row for row in study.shown if row.value(SPEED) is not None]
     groups = group((row for row in rows if row.value(LOSS) is not None), lambda row: (row.load, row.host_class))
     drawn = largest(groups, most=4)
     charts = tuple(_chart(study, titled(study, load, host=host), members) for (load, host), members in drawn.items())
@@ -36,23 +36,21 @@ def _analyse(study: Study, options: Options) -> Findings:
 
 
 def _chart(study: Study, title: str, rows: list[Row]) -> Plot:
-    series = []
+    # A colour is a variant's, as everywhere, unless models have to be told apart.
     by_model = len({(row.model, row.variant) for row in rows}) <= MOST_LINES
-    for (name, offered), members in largest(
-        group(rows, lambda row: (name_of(row) if by_model else row.variant, row.offered)), most=MOST_LINES
-    ).items():
-        points = tuple(_point(row) for row in members)
-        series.append(
-            Series(
-                f"{name}, {'offered' if offered else 'rejected'}",
-                points,
-                study.colour(members[0]),
-                hollow=not offered,
-            )
+    groups = group(rows, lambda row: (name_of(row) if by_model else row.variant, row.offered))
+    series = tuple(
+        Series(
+            f"{name}, {'offered' if offered else 'rejected'}",
+            tuple(_point(row) for row in members),
+            number if by_model else study.colour(members[0]),
+            hollow=not offered,
         )
+        for number, ((name, offered), members) in enumerate(largest(groups, most=MOST_LINES).items())
+    )
     return Plot(
         title, Axis("accuracy loss", "percentage points"), Axis("speed-up over fp32", "times"),
-        tuple(series), (Guide("y", 1.0, "as fast as fp32"),),
+        series, (Guide("y", 1.0, "as fast as fp32"),),
     )  # fmt: skip
 
 

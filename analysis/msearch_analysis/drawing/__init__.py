@@ -27,7 +27,7 @@ __all__ = ["draw_file", "draw_inline"]
 
 PIXELS_AN_INCH = 160
 TITLE_IN = 0.22
-LETTERS_A_LINE = 54
+LETTERS_A_LINE = 52
 
 _PANELS: dict[type[Any], tuple[Callable[[Any], float], Callable[[Any, Any], None]]] = {
     Bars: (bars_height, draw_bars),
@@ -80,7 +80,7 @@ def draw_file(heading: str, charts: Sequence[Chart], kind: str) -> bytes:
 
 
 def _title(chart: Chart) -> list[str]:
-    return textwrap.wrap(chart.title, LETTERS_A_LINE) or [""]
+    return textwrap.wrap(chart.title, LETTERS_A_LINE, break_on_hyphens=False) or [""]
 
 
 def _settings(salt: str) -> Any:

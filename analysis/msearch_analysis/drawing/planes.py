@@ -7,7 +7,7 @@ from typing import Any
 
 from msearch_analysis.amounts import format_number
 from msearch_analysis.charts import Axis, HeatMap, Plot, Point, Series
-from msearch_analysis.drawing.theme import INK, INVALID, MUTED, colour_of, dash_of, marker_of, printable
+from msearch_analysis.drawing.theme import GRID, INK, INVALID, MUTED, colour_of, dash_of, marker_of, printable
 
 PLOT_IN = 2.9
 LEGEND_IN = 0.185
@@ -138,7 +138,7 @@ def draw_heat_map(axes: Any, chart: HeatMap) -> None:
                 axes.add_patch(
                     Rectangle(corner, 0.96, 0.92, facecolor="none", edgecolor=INVALID, linestyle=(0, (3, 2)))
                 )
-                axes.plot([x - 0.44, x + 0.44], [y - 0.42, y + 0.42], color=INVALID, linewidth=0.8)
+                axes.plot([x - 0.44, x + 0.44], [y - 0.42, y + 0.42], color=GRID, linewidth=1.0)
                 axes.text(x, y, format_number(cell.value), ha="center", va="center", fontsize=8.5, color=MUTED)
                 continue
             shade = colormaps["cividis_r"](0.08 + 0.84 * _share(cell.value, values))

@@ -21,6 +21,9 @@ Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Onl
 OfJob = Annotated[
     list[str] | None, typer.Option("--job", metavar="ID", help="Only profiles of this job; repeat for several.")
 ]
+OfExperiment = Annotated[
+    str | None, typer.Option("--experiment", metavar="ID", help="Only the profiles of this experiment.")
+]
 OfLoad = Annotated[str | None, typer.Option("--load", metavar="LOAD", help="Only under this load, as in server:100.")]
 
 
@@ -31,6 +34,7 @@ def analyse(
     *,
     model: Model = None,
     job: OfJob = None,
+    experiment: OfExperiment = None,
     load: OfLoad = None,
     host_class: options.HostClass = "",
     metric: Annotated[
@@ -56,10 +60,19 @@ def analyse(
     for path, suffix in ((png, ".png"), (svg, ".svg")):
         if path is not None and path.suffix.lower() != suffix:
             raise typer.BadParameter(f"--{suffix[1:]} must end with {suffix}, not {path.name!r}")
+    if job and experiment:
+        raise typer.BadParameter("--job and --experiment exclude each other")
     kept = None if load is None else options.read_load(load)
     with Client(server) as client, progress("profiles", unit="fetched") as report:
         found = client.analyse(
-            name, jobs=job or (), model=model, load=kept, host_class=host_class, metric=metric, progress=report
+            name,
+            jobs=job or (),
+            experiment=experiment,
+            model=model,
+            load=kept,
+            host_class=host_class,
+            metric=metric,
+            progress=report,
         )
     written = _write(found, csv=csv, parquet=parquet, pictures=[path for path in (png, svg) if path is not None])
     if json:

@@ -10,7 +10,7 @@ import typer
 from msearch_analysis.amounts import format_bytes
 from msearch_client import Client
 from msearch_client.cli import options
-from msearch_client.cli.analyse import Model, OfJob, OfLoad
+from msearch_client.cli.analyse import Model, OfExperiment, OfJob, OfLoad
 from msearch_client.cli.output import count, print_json, print_line, progress
 
 SUFFIXES = (".html", ".htm")
@@ -21,6 +21,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write, ending with .html.")],
     model: Model = None,
     job: OfJob = None,
+    experiment: OfExperiment = None,
     load: OfLoad = None,
     host_class: options.HostClass = "",
     title: Annotated[str, typer.Option("--title", metavar="TEXT", help="The page's heading.")] = "",
@@ -33,10 +34,19 @@ def report(
     """
     if out.suffix.lower() not in SUFFIXES:
         raise typer.BadParameter(f"--out must end with .html, not {out.name!r}")
+    if job and experiment:
+        raise typer.BadParameter("--job and --experiment exclude each other")
     kept = None if load is None else options.read_load(load)
     with Client(server) as client, progress("profiles", unit="fetched") as report_progress:
         written = client.report(
-            out, jobs=job or (), model=model, load=kept, host_class=host_class, title=title, progress=report_progress
+            out,
+            jobs=job or (),
+            experiment=experiment,
+            model=model,
+            load=kept,
+            host_class=host_class,
+            title=title,
+            progress=report_progress,
         )
     size = out.stat().st_size
     if json:
