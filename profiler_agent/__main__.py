@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -28,7 +28,7 @@ from profiler_agent.backends.base import Probe
 from profiler_agent.connection import Connection, describe
 from profiler_agent.errors import JobError
 from profiler_agent.executor import Executor
-from profiler_agent.host import fingerprint, host_class, measure_peaks
+from profiler_agent.host import fingerprint, host_class, measure_peaks, measured_devices
 from profiler_agent.isolation import ChildLimits, probe_isolation, run_child
 from profiler_agent.logs import configure_logs
 from profiler_agent.measuring.messages import load
@@ -176,6 +176,7 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
             capacity=settings.capacity,
             version=_version(),
             evaluates=available_formats(),
+            devices=measured_devices(_accelerators(backends.values())),
         ),
         host_class=class_of_host,
         host_json=described,
@@ -240,6 +241,11 @@ def _describe_host() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         isolation = probe_isolation(Path(folder))
     return {**fingerprint(), "peaks": measure_peaks(), "isolation": isolation}
+
+
+def _accelerators(probes: Iterable[Probe]) -> set[str]:
+    """Devices of any backend beside the CPU."""
+    return {device for probe in probes if probe.available for device in probe.devices if device != "cpu"}
 
 
 def _probe_backends() -> dict[str, Probe]:

@@ -256,7 +256,7 @@ def write_backend(name: str, probe: Probe) -> pb.BackendStatus:
 
 def write_agent(
     *, name: str, host_class: str, host_json: str, backends: Mapping[str, Probe], labels: Mapping[str, str],
-    capacity: int, version: str, evaluates: Sequence[str] = (),
+    capacity: int, version: str, evaluates: Sequence[str] = (), devices: Sequence[str] = (),
 ) -> pb.Agent:  # fmt: skip
     return pb.Agent(
         name=name,
@@ -267,6 +267,7 @@ def write_agent(
         capacity=capacity,
         version=version,
         evaluates=evaluates,
+        devices=devices,
     )
 
 

@@ -23,6 +23,8 @@ from search_service.domain.profiling import (
     Scenario,
     Variant,
 )
+from search_service.usecases.dispatching import take_job
+from search_service.usecases.profiling import Profiling
 from tests.catalogue import NOW, digest_of, later
 
 LEASE = timedelta(seconds=30)
@@ -204,9 +206,22 @@ def put_profiles(database: Database, *profiles: Profile) -> None:
         work.commit()
 
 
+def scheduling_at(database: Database, at: float = 0.0) -> Profiling:
+    """The collaborators of a service whose clock stands so many seconds after NOW."""
+    return Profiling(
+        database=database,
+        blobs=None,  # type: ignore[arg-type]  # nothing is fetched here
+        clock=lambda: later(at),
+        new_id=lambda prefix: prefix,
+        wait=lambda _: True,
+        lease_duration=LEASE,
+        gone_after=timedelta(days=1),
+    )
+
+
 def take(database: Database, agent: Agent, at: float = 0.0) -> Job | None:
     """Leases a job to the agent, so many seconds after NOW, and commits."""
     with database.begin() as work:
-        job = work.jobs.take(agent, later(at), LEASE)
+        job = take_job(scheduling_at(database, at), work, agent)
         work.commit()
     return job

@@ -92,6 +92,8 @@ from msearch_client._experiments import (
     Submission,
 )
 from msearch_client._jobs import (
+    Decision,
+    Explanation,
     Failure,
     Job,
     JobSpec,
@@ -180,6 +182,7 @@ __all__ = [
     "Dataset",
     "DatasetSample",
     "DeadlineExceededError",
+    "Decision",
     "Drift",
     "EvaluateSpec",
     "Evaluation",
@@ -188,6 +191,7 @@ __all__ = [
     "Experiment",
     "ExperimentPlan",
     "ExperimentState",
+    "Explanation",
     "FailedModel",
     "Failure",
     "Figure",

@@ -37,7 +37,9 @@ class BackendStatus(Record):
 class Agent(Record):
     """A profiler agent. `capacity` is how many jobs it runs side by side; `job_ids` are those it holds.
 
-    `evaluates` are the formats of artifacts whose models it runs in evaluate jobs.
+    `evaluates` are the formats of artifacts whose models it runs in evaluate jobs. `devices` is what it measures on;
+    `speed` how fast jobs end on it, 1 for the average agent; `tier` that of its host class, 0 for the fastest.
+    `quarantined_until`: it gets no jobs before, because jobs kept failing there.
     """
 
     id: str
@@ -53,6 +55,10 @@ class Agent(Record):
     job_ids: tuple[str, ...]
     version: str
     evaluates: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    quarantined_until: datetime | None = None
+    speed: float = 1.0
+    tier: int = 0
 
     @property
     def host(self) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msearch_client._catalogue import Model, ModelReference
 from msearch_client._errors import LocalError
-from msearch_client._jobs import Job, JobSpec, JobState, RunLimits
+from msearch_client._jobs import Explanation, Job, JobSpec, JobState, RunLimits
 from msearch_client._listing import Listing, Page
 from msearch_client._loads import Load, as_loads
 from msearch_client._models import ModelCalls
@@ -138,6 +138,15 @@ class JobCalls(ModelCalls):
             )
 
         return Listing(fetch)
+
+    def explain_job(self, job: JobReference) -> Explanation:
+        """Why a job waits, or why it went to the agent that it went to.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        request = wire.explain_job(job_id_of(job))
+        return wire.explanation_from_proto(self._transport.call(self._transport.profiling.ExplainJob, request))
 
     def cancel_job(self, job: JobReference) -> Job:
         """Cancels a job: at once if it is pending, else its agent is told. Harmless on a job that has ended.

@@ -96,6 +96,28 @@ class SizeEstimate(Record):
     predicted: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Record):
+    """A decision of the scheduler about a job: "placed" or "leased", with which agent, when, and why.
+
+    `agent` is empty where none could take the job.
+    """
+
+    step: str
+    agent: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation(Record):
+    """Why a job stands where it does now, the newest decisions, and how far estimates of sizes are trusted."""
+
+    why: str
+    decisions: tuple[Decision, ...]
+    sizes: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Job(Record):
     """A profiling job.

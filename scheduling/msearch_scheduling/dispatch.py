@@ -48,9 +48,12 @@ def next_job(
     if agent.quarantined_until > now:
         left = format_seconds(agent.quarantined_until - now)
         return Decision(job=None, reason=f"agent {agent.id} is quarantined for another {left}")
-    conflict = lease_conflict(agent, held_devices(agents.values()))
+    held = held_devices(agents.values())
+    conflict = lease_conflict(agent, held)
     if conflict:
-        return Decision(job=None, reason=conflict)
+        waiting = [job for job in waiting if not lease_conflict(agent, held, exclusive=job.exclusive)]
+        if not waiting:
+            return Decision(job=None, reason=conflict)
     own = [job for job in waiting if job.agent_id == agent.id and not obstacle(job, agent, now=now)]
     choice = choose_next(agent, own, now=now, rules=rules, shares=shares)
     if choice is None and taking_over:
@@ -77,7 +80,7 @@ def why_waiting(
     problem = obstacle(job, agent, now=now)
     if problem:
         return f"waited {waited} for agent {agent.id}, which {problem}"
-    conflict = lease_conflict(agent, held_devices(agents.values()))
+    conflict = lease_conflict(agent, held_devices(agents.values()), exclusive=job.exclusive)
     ahead = [other for other in waiting if other.agent_id == agent.id and other.turn < job.turn]
     work = agent.seconds_for(sum(other.estimate_s for other in ahead) + remaining(agent, now=now))
     in_turn = now - job.submitted_at - job.overtaken_s + work

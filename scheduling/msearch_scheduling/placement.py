@@ -43,6 +43,8 @@ def obstacle(job: WaitingJob, agent: Agent, *, now: float) -> str:
     """Why the job cannot wait for that agent; "" where it can."""
     if not job.needs <= agent.offers:
         return f"does not offer {', '.join(sorted(job.needs - agent.offers))}"
+    if agent.away:
+        return agent.away
     if job.tier is not None and job.tier != agent.tier:
         return f"is of tier {agent.tier}, and experiment {job.experiment or '(none)'} is measured in tier {job.tier}"
     if agent.quarantined_until > now:
@@ -93,7 +95,7 @@ def place(
         return Placement(agent_id="", reason=_why_none(job, agents, now))
     backlog = before[best.id]
     if measure is Measure.WORK:
-        what = f"least estimated remaining work, {format_seconds(best.seconds_for(backlog.work_s))}"
+        what = f"least estimated remaining work, {format_seconds(best.seconds_for(backlog.work_s / best.slots))}"
     else:
         what = f"fewest jobs, {backlog.jobs}, since estimates of sizes are too far off"
     speed = "" if best.speed == 1 else f" at speed {best.speed:.3g}"
@@ -102,8 +104,8 @@ def place(
 
 def _cost(job: WaitingJob, agent: Agent, before: Backlog, measure: Measure) -> float:
     """When it would be finished: in seconds, or in jobs of average size."""
-    amount = before.work_s + job.estimate_s if measure is Measure.WORK else before.jobs + 1
-    return amount / agent.speed
+    ahead, own = (before.work_s, job.estimate_s) if measure is Measure.WORK else (before.jobs, 1)
+    return (ahead / agent.slots + own) / agent.speed
 
 
 def _why_none(job: WaitingJob, agents: Sequence[Agent], now: float) -> str:

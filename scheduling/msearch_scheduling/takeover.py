@@ -55,6 +55,6 @@ def take_over(
 
 def _sooner_here(job: WaitingJob, size: float, other: Agent | None, before: Mapping[str, Backlog], now: float) -> bool:
     """Whether an idle agent needs less time than the other will, which first ends what it runs."""
-    if other is None or other.quarantined_until > now or other.id not in before:
+    if other is None or other.away or other.quarantined_until > now or other.id not in before:
         return True
-    return size <= (remaining(other, now=now) + job.estimate_s) / other.speed
+    return size <= (remaining(other, now=now) / other.slots + job.estimate_s) / other.speed

@@ -36,6 +36,18 @@ def tiers(calibrations: Mapping[str, float], *, spread: float = 0.25) -> dict[st
     return found
 
 
+def class_tiers(peaks: Mapping[str, float | None], *, spread: float = 0.25) -> dict[str, int]:
+    """The tier of each host class, from what its hosts can do at most; classes that nobody measured each by itself.
+
+    Args:
+        peaks: most operations a second of each class; None where it was not measured.
+        spread: see `tiers`.
+    """
+    found = tiers({name: 1 / peak for name, peak in peaks.items() if peak}, spread=spread)
+    first = max(found.values(), default=-1) + 1
+    return found | {name: first + place for place, name in enumerate(sorted(peaks.keys() - found.keys()))}
+
+
 def speeds(calibrations: Mapping[str, float]) -> dict[str, float]:
     """The speed of each agent, 1 for the median one."""
     ordered = sorted(calibrations.values())

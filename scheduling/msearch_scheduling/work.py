@@ -24,6 +24,7 @@ class WaitingJob:
         tier: the only tier of agents it may run in; None for any.
         agent_id: where it was placed; "" for nowhere yet.
         overtaken_s: how long jobs behind it in the order of arrival have run on its agent while it waited.
+        exclusive: it measures on its agent's devices, and holds them all while it runs.
     """
 
     id: str
@@ -37,6 +38,7 @@ class WaitingJob:
     tier: int | None = None
     agent_id: str = ""
     overtaken_s: float = 0.0
+    exclusive: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.estimate_s < float("inf"):
@@ -57,6 +59,7 @@ class RunningJob:
     id: str
     estimate_s: float
     started_at: float
+    exclusive: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +72,10 @@ class Agent:
         offers: words that jobs may need.
         tier: among agents of like speed; 0 for the fastest.
         quarantined_until: takes no job before that time.
-        devices: what it holds while it runs a job, as in "host-7/cuda:0"; agents of one host may share some.
-        running: its job; None for none.
+        devices: what it holds while it runs an exclusive job, as in "host-7/cuda:0"; agents of one host may share some.
+        running: its job; None for none. Where it runs several, one that stands for them, with the sum of their sizes.
+        slots: how many jobs it runs side by side, each at `speed`.
+        away: why it takes no more jobs, as in "drains"; "" where it does.
     """
 
     id: str
@@ -80,6 +85,8 @@ class Agent:
     quarantined_until: float = float("-inf")
     devices: frozenset[str] = field(default_factory=frozenset)
     running: RunningJob | None = None
+    slots: int = 1
+    away: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.speed < float("inf"):

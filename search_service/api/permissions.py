@@ -36,6 +36,7 @@ LEAST_ROLES: dict[str, Role] = {
     "/msearch.v1.SearchService/ListScores": Role.READER,
     "/msearch.v1.ProfilingService/SubmitJob": Role.PUBLISHER,
     "/msearch.v1.ProfilingService/GetJob": Role.READER,
+    "/msearch.v1.ProfilingService/ExplainJob": Role.READER,
     "/msearch.v1.ProfilingService/ListJobs": Role.READER,
     "/msearch.v1.ProfilingService/CancelJob": Role.PUBLISHER,
     "/msearch.v1.ProfilingService/CancelJobs": Role.PUBLISHER,

@@ -14,6 +14,7 @@ from msearch.v1 import profiling_service_pb2_grpc
 from search_service.api.authentication import present_caller
 from search_service.api.waiting import WaitingRoom
 from search_service.api.wire.agents import write_agent
+from search_service.api.wire.decisions import write_explanation
 from search_service.api.wire.enums import read_job_state
 from search_service.api.wire.jobs import read_spec, write_job
 from search_service.api.wire.profiles import write_profile
@@ -22,6 +23,7 @@ from search_service.domain.errors import Reason, Unavailable
 from search_service.domain.jobs import JobFilter
 from search_service.domain.profiling import ProfileFilter
 from search_service.usecases import agents, jobs, profiles
+from search_service.usecases.explaining import explain_job
 from search_service.usecases.fields import invalid
 from search_service.usecases.profiling import Profiling
 
@@ -66,6 +68,9 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         page, token = jobs.list_jobs(self._profiling, wanted, request.page_size, request.page_token)
         items = [write_job(job) for job in page.items]
         return pb.ListJobsResponse(jobs=items, next_page_token=token, total_size=page.total)
+
+    def ExplainJob(self, request: pb.ExplainJobRequest, context: grpc.ServicerContext) -> pb.ExplainJobResponse:
+        return write_explanation(explain_job(self._profiling, _given(request.job_id, "job_id")))
 
     def CancelJob(self, request: pb.CancelJobRequest, context: grpc.ServicerContext) -> pb.CancelJobResponse:
         job = jobs.cancel_job(self._profiling, _given(request.job_id, "job_id"))

@@ -32,8 +32,10 @@ from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.live_predictor import LivePredictor
 from search_service.usecases.once import forget_old_requests
 from search_service.usecases.orders import check_order, parse_order
+from search_service.usecases.placing import place_stranded
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import CardReader, NewInspection, Registry
+from search_service.usecases.revising import Reviser
 from search_service.usecases.search import Searcher
 from search_service.usecases.search_experiments import advance_searches
 from search_service.usecases.signature_cache import SignatureCache
@@ -119,6 +121,7 @@ class Service:
             wait=self._stopping.wait,
             lease_duration=timedelta(seconds=settings.lease_s),
         )
+        self._reviser = Reviser(self._profiling)
         self._access = open_access(database)
         self._experimenting = Experimenting(
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
@@ -149,7 +152,7 @@ class Service:
         )
         self._lease_keeper = Repeating(
             "msearch-lease-keeper",
-            self._expire_leases,
+            self._keep_leases,
             interval_s=min(LONGEST_EXPIRY_INTERVAL_S, settings.lease_s / 2),
             # Agents that went on working while no service ran renew first.
             first_after_s=settings.lease_s,
@@ -206,10 +209,16 @@ class Service:
                 blobs_dropped=dropped,
             )
 
-    def _expire_leases(self) -> None:
-        taken_back = expire_leases(self._profiling)
-        if taken_back:
-            _log.info("leases_expired", count=taken_back)
+    def _keep_leases(self) -> None:
+        """Takes back leases, and keeps in order what waits."""
+        counts = {
+            "leases_expired": expire_leases(self._profiling),
+            "jobs_placed_again": place_stranded(self._profiling),
+            "estimates_revised": self._reviser.revise(),
+        }
+        for event, count in counts.items():
+            if count:
+                _log.info(event, count=count)
 
 
 def open_access(database: Database) -> Access:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msearch_scheduling.sizes import JobShape
 from search_service.domain.errors import LeaseLost
 from search_service.domain.profiling import JobSpec
 
@@ -78,11 +79,34 @@ class SizeEstimate:
     predicted: bool = False
 
 
+class Step(StrEnum):
+    """What the scheduler decided about a job."""
+
+    PLACED = "placed"
+    LEASED = "leased"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A decision of the scheduler about a job, and why; `agent_id` is "" where no agent could take it."""
+
+    step: Step
+    agent_id: str
+    reason: str
+    at: datetime
+
+
+MOST_DECISIONS = 12
+"""Of a job the newest ones are kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A job. `agent_id` holds it, or held it last. `revision` grows with every change but a renewal.
 
     `experiment_id`: what it belongs to, "" for nothing. `submitted_by`: name of the token it came with, "" without one.
+    `queued_at`: since when it waits, or waited last. `placed_on`: the agent it waits for, or waited for last, "" for
+    none. `tier`: a host class, of whose tier the agent must be; "" for any. `shape` is what its estimate goes by.
     """
 
     id: str
@@ -95,6 +119,11 @@ class Job:
     experiment_id: str = ""
     submitted_by: str = ""
     estimate: SizeEstimate = field(default_factory=SizeEstimate)
+    shape: JobShape = field(default_factory=JobShape)
+    queued_at: datetime
+    placed_on: str = ""
+    tier: str = ""
+    decisions: tuple[Decision, ...] = ()
     attempt: int = 0
     agent_id: str = ""
     fencing_token: int = 0
@@ -134,6 +163,7 @@ def submit(
     experiment_id: str = "",
     submitted_by: str = "",
     estimate: SizeEstimate | None = None,
+    shape: JobShape | None = None,
 ) -> Job:
     """A new job, pending."""
     return Job(
@@ -147,10 +177,20 @@ def submit(
         experiment_id=experiment_id,
         submitted_by=submitted_by,
         estimate=estimate or SizeEstimate(),
+        shape=shape or JobShape(),
+        queued_at=now,
     )
 
 
-def lease(job: Job, *, agent_id: str, fencing_token: int, now: datetime, duration: timedelta) -> Job:
+def place(job: Job, *, agent_id: str, tier: str, reason: str, now: datetime) -> Job:
+    """Lets a pending job wait for an agent, "" for none. Raises ValueError for any other."""
+    if job.state is not JobState.PENDING:
+        raise ValueError(f"job {job.id} is {job.state}, not pending")
+    decision = Decision(step=Step.PLACED, agent_id=agent_id, reason=reason, at=now)
+    return replace(job, placed_on=agent_id, tier=tier, decisions=_with(job.decisions, decision))
+
+
+def lease(job: Job, *, agent_id: str, fencing_token: int, now: datetime, duration: timedelta, reason: str = "") -> Job:
     """Gives a pending job to an agent. Raises ValueError for any other: who leases looks first, under a lock."""
     if job.state is not JobState.PENDING:
         raise ValueError(f"job {job.id} is {job.state}, not pending")
@@ -165,6 +205,7 @@ def lease(job: Job, *, agent_id: str, fencing_token: int, now: datetime, duratio
         progress=None,
         leased_at=now,
         expires_at=now + duration,
+        decisions=_with(job.decisions, Decision(step=Step.LEASED, agent_id=agent_id, reason=reason, at=now)),
         revision=job.revision + 1,
     )
 
@@ -213,7 +254,7 @@ def fail(job: Job, lease: Lease, failure: Failure, *, retry: bool, now: datetime
         return _ended(job, JobState.CANCELLED, now, attempt_failures=job.attempt_failures + kept)
     failures = (*job.attempt_failures, failure)
     if retry and job.attempt < job.max_attempts:
-        return _requeued(job, attempt_failures=failures)
+        return _requeued(job, now, attempt_failures=failures)
     return _ended(job, JobState.FAILED, now, failure=failure, attempt_failures=failures)
 
 
@@ -227,7 +268,7 @@ def release(job: Job, lease: Lease, *, now: datetime) -> Job:
     check_held(job, lease)
     if job.cancel_requested:
         return _ended(job, JobState.CANCELLED, now, attempt=job.attempt - 1)
-    return _requeued(job, attempt=job.attempt - 1)
+    return _requeued(job, now, attempt=job.attempt - 1)
 
 
 def expire(job: Job, *, now: datetime) -> Job:
@@ -245,7 +286,7 @@ def expire(job: Job, *, now: datetime) -> Job:
     if job.cancel_requested:
         return _ended(job, JobState.CANCELLED, now, attempt_failures=failures, fencing_token=0)
     if job.attempt < job.max_attempts:
-        return _requeued(job, attempt_failures=failures, fencing_token=0)
+        return _requeued(job, now, attempt_failures=failures, fencing_token=0)
     return _ended(job, JobState.FAILED, now, failure=failure, attempt_failures=failures, fencing_token=0)
 
 
@@ -280,8 +321,17 @@ def _same(job: Job, lease: Lease) -> bool:
     )
 
 
-def _requeued(job: Job, **changes: object) -> Job:
-    values = {"state": JobState.PENDING, "progress": None, "expires_at": None, "revision": job.revision + 1}
+def _with(decisions: tuple[Decision, ...], decision: Decision) -> tuple[Decision, ...]:
+    """The same decision once more, as when nobody can take the job, is no news."""
+    last = decisions[-1] if decisions else None
+    if last is not None and replace(last, at=decision.at) == decision:
+        return decisions
+    return (*decisions, decision)[-MOST_DECISIONS:]
+
+
+def _requeued(job: Job, now: datetime, **changes: object) -> Job:
+    values: dict[str, object] = {"state": JobState.PENDING, "progress": None, "expires_at": None}
+    values |= {"queued_at": now, "placed_on": "", "revision": job.revision + 1}
     return replace(job, **(values | changes))  # type: ignore[arg-type]  # the names are those of Job
 
 

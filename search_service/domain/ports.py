@@ -25,6 +25,8 @@ from search_service.domain.evidence_ports import EvaluationSampleStore, Evaluati
 from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
+from search_service.domain.scheduling import Held, Member
+from search_service.domain.scheduling_ports import JobQueue, SchedulingStore
 
 Clock = Callable[[], datetime]
 """Gives the present time, aware and in UTC."""
@@ -196,17 +198,24 @@ class JobStore(Protocol):
     def page(self, filter: JobFilter, after: tuple[str, ...] | None, size: int) -> Page[Job]:
         """The `size` jobs after the position `after` that pass, newest first."""
 
-    def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
-        """Leases a pending job to the agent, by `domain.jobs.lease`, and gives it; None if there is none.
+    def lock_pending(self, job_id: str) -> Job | None:
+        """The job, kept from every other change until this unit of work ends, if it is pending.
 
-        The job needs nothing that the agent does not offer (`domain.scheduling`), and of those it is the first by
-        `scheduling.in_order`, save for jobs that another unit of work is changing in this very moment: they are
-        skipped, not waited for. None also while the agent as stored is draining, or holds as many jobs as its
-        capacity, and for an agent that is not stored.
-
-        No two units of work, in any replica, are ever given one job. The fencing token is larger than that of every
-        lease given before. A call that finds nothing that fits writes nothing and takes no lock.
+        None if it is not, or if another unit of work is changing it in this very moment: that is not waited for.
         """
+
+    def lease(self, job: Job, agent_id: str, reason: str, now: datetime, duration: timedelta) -> Job:
+        """Leases a pending job, which this unit of work has locked, by `domain.jobs.lease`, and gives it.
+
+        No two units of work, in any replica, ever lease one job at once. The fencing token is larger than that of every
+        lease given before.
+        """
+
+    def held(self) -> Sequence[Held]:
+        """All leased jobs, as the scheduler sees them."""
+
+    def tiers_of(self, experiment_id: str) -> Sequence[str]:
+        """The tiers that jobs of the experiment are bound to, oldest job first."""
 
     def held_by(self, agent_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Ids of the jobs leased to each of those agents, oldest first; agents without jobs are left out."""
@@ -247,6 +256,17 @@ class AgentStore(Protocol):
 
     def touch(self, agent_id: str, at: datetime) -> None:
         """Notes that it was heard of, unless it was later; harmless for an unknown one."""
+
+    def members(self) -> Sequence[Member]:
+        """All agents as the scheduler sees them, by name."""
+
+    def is_free(self, agent_id: str, *, exclusive: bool) -> bool:
+        """Whether the agent is neither draining nor holds as many jobs as its capacity, and, for an exclusive job,
+        no other agent holds one on a device of its own. False for an unknown one. Locks nothing.
+        """
+
+    def lock_free(self, agent_id: str, *, exclusive: bool) -> bool:
+        """As `is_free`, and locks the agent, with all that share a device: it stays so until this unit of work ends."""
 
 
 class ProfileStore(Protocol):
@@ -356,6 +376,10 @@ class UnitOfWork(Protocol):
     @property
     def agents(self) -> AgentStore: ...
     @property
+    def queue(self) -> JobQueue: ...
+    @property
+    def scheduling(self) -> SchedulingStore: ...
+    @property
     def profiles(self) -> ProfileStore: ...
     @property
     def tokens(self) -> TokenStore: ...
@@ -374,6 +398,9 @@ class UnitOfWork(Protocol):
         Whoever makes a model or a sample use a blob, or removes one that nothing uses, holds it meanwhile, so that the
         bytes cannot go between the check and the commit.
         """
+
+    def hold_experiment(self, experiment_id: str) -> None:
+        """The same for an experiment: whoever binds it to a tier holds it."""
 
     def commit(self) -> None:
         """Makes everything done so far visible to others, at once. Ends the unit of work."""

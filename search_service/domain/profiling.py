@@ -233,7 +233,8 @@ class Agent:
 
     `token_id` is the token it registered with, empty where the service asks for none: calls for this agent must carry
     the same. `draining`: someone asked it to finish what it has and take no more. `evaluates`: the formats of artifacts
-    whose models it runs in evaluate jobs.
+    whose models it runs in evaluate jobs. `devices`: what it measures on, host and all; agents that share one never
+    measure at once.
     """
 
     id: str
@@ -249,6 +250,7 @@ class Agent:
     draining: bool = False
     token_id: str = ""
     evaluates: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
     def state(self, now: datetime, gone_after: timedelta) -> AgentState:
         """Where it stands at that time, if an agent not heard of for `gone_after` is gone."""

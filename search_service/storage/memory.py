@@ -8,6 +8,7 @@ from search_service.storage.memory_evidence import MemoryEvaluations, MemoryEval
 from search_service.storage.memory_experiments import MemoryExperiments
 from search_service.storage.memory_jobs import MemoryJobs
 from search_service.storage.memory_profiling import MemoryAgents, MemoryProfiles, MemoryTokens
+from search_service.storage.memory_scheduling import MemoryQueue, MemoryScheduling
 from search_service.storage.memory_session import MemorySession, Shared
 from search_service.storage.memory_stores import (
     MemoryChanges,
@@ -42,7 +43,9 @@ class MemoryUnitOfWork:
         self.requests = MemoryRequests(session)
         self.changes = MemoryChanges(session)
         self.jobs = MemoryJobs(session)
+        self.queue = MemoryQueue(session)
         self.agents = MemoryAgents(session)
+        self.scheduling = MemoryScheduling(session)
         self.profiles = MemoryProfiles(session)
         self.tokens = MemoryTokens(session)
         self.experiments = MemoryExperiments(session)
@@ -60,6 +63,10 @@ class MemoryUnitOfWork:
 
     def hold_blob(self, digest: str) -> None:
         del digest  # there is one write lock, and whoever has it holds every blob
+        self._session.write()
+
+    def hold_experiment(self, experiment_id: str) -> None:
+        del experiment_id
         self._session.write()
 
     def commit(self) -> None:

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from search_service.domain import jobs as transitions
 from search_service.domain.catalog import Page
 from search_service.domain.jobs import Job, JobFilter, JobState
-from search_service.domain.profiling import Agent
-from search_service.domain.scheduling import Candidate, in_order, needs_of, offers_of
+from search_service.domain.scheduling import Held, is_exclusive
 from search_service.storage import refusals
 from search_service.storage.memory_session import MemorySession, Tables
 from search_service.storage.memory_stores import Position, newest
@@ -41,6 +40,8 @@ class MemoryJobs:
     def replace(self, job: Job) -> None:
         tables = self._session.write()
         tables.jobs[job.id] = replace(job, spec=_found(tables, job.id).spec)
+        if job.state is not JobState.PENDING:
+            tables.overtaken_s.pop(job.id, None)
 
     def page(self, filter: JobFilter, after: Position | None, size: int) -> Page[Job]:
         tables = self._session.read()
@@ -53,18 +54,36 @@ class MemoryJobs:
         ]
         return newest(passing, lambda job: tables.job_numbers[job.id], after, size)
 
-    def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
-        if _next(self._session.read(), agent) is None:
-            return None
+    def lock_pending(self, job_id: str) -> Job | None:
+        job = self._session.write().jobs.get(job_id)
+        return job if job is not None and job.state is JobState.PENDING else None
+
+    def lease(self, job: Job, agent_id: str, reason: str, now: datetime, duration: timedelta) -> Job:
         tables = self._session.write()
-        job = _next(tables, agent)  # another agent may have been faster
-        if job is None:
-            return None
         tables.last_fencing_token += 1
         token = tables.last_fencing_token
-        leased = transitions.lease(job, agent_id=agent.id, fencing_token=token, now=now, duration=lease_duration)
-        tables.jobs[job.id] = leased
+        leased = transitions.lease(
+            job, agent_id=agent_id, fencing_token=token, now=now, duration=duration, reason=reason
+        )
+        self.replace(leased)
         return leased
+
+    def held(self) -> Sequence[Held]:
+        return [
+            Held(
+                job_id=job.id,
+                agent_id=job.agent_id,
+                estimate_s=job.estimate.seconds,
+                leased_at=job.leased_at,
+                exclusive=is_exclusive(job.spec),
+            )
+            for job in self._session.read().jobs.values()
+            if job.state is JobState.LEASED and job.leased_at is not None
+        ]
+
+    def tiers_of(self, experiment_id: str) -> Sequence[str]:
+        jobs = self._session.read().jobs.values()
+        return list(dict.fromkeys(job.tier for job in jobs if job.experiment_id == experiment_id and job.tier))
 
     def held_by(self, agent_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         held = {agent_id: tuple(_held(self._session.read(), agent_id)) for agent_id in agent_ids}
@@ -96,17 +115,3 @@ def _found(tables: Tables, job_id: str) -> Job:
 
 def _held(tables: Tables, agent_id: str) -> list[str]:
     return [job.id for job in tables.jobs.values() if job.state is JobState.LEASED and job.agent_id == agent_id]
-
-
-def _next(tables: Tables, agent: Agent) -> Job | None:
-    """The job that the agent takes next."""
-    stored = tables.agents.get(agent.id)
-    if stored is None or stored.draining or len(_held(tables, agent.id)) >= stored.capacity:
-        return None
-    offers = offers_of(agent)
-    candidates = [
-        Candidate(job_id=job.id, priority=job.priority, number=tables.job_numbers[job.id])
-        for job in tables.jobs.values()
-        if job.state is JobState.PENDING and needs_of(job.spec) <= offers
-    ]
-    return tables.jobs[in_order(candidates)[0].job_id] if candidates else None

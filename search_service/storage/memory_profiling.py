@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msearch_scheduling.conduct import Conduct
+from msearch_scheduling.pace import PaceRecords
+from msearch_scheduling.trust import Record
 from search_service.domain.access import Token
 from search_service.domain.catalog import Page
+from search_service.domain.jobs import JobState
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
+from search_service.domain.scheduling import Member, is_exclusive, offers_of, peak_of
 from search_service.storage import refusals
 from search_service.storage.memory_session import MemorySession, Tables
 from search_service.storage.memory_stores import Position, newest
@@ -51,6 +56,41 @@ class MemoryAgents:
         agent = agents.get(agent_id)
         if agent is not None and agent.last_seen_at < at:
             agents[agent_id] = replace(agent, last_seen_at=at)
+
+    def members(self) -> Sequence[Member]:
+        tables = self._session.read()
+        return [
+            Member(
+                id=agent.id,
+                name=agent.name,
+                host_class=agent.host_class,
+                offers=offers_of(agent),
+                capacity=agent.capacity,
+                draining=agent.draining,
+                last_seen_at=agent.last_seen_at,
+                devices=frozenset(agent.devices),
+                gflop_per_s=peak_of(agent.host_json),
+                conduct=tables.conducts.get(agent.id, Conduct()),
+                pace=PaceRecords(
+                    agent=tables.size_records.get(f"agent {agent.id}", Record()),
+                    host_class=tables.size_records.get(f"host {agent.host_class}", Record()),
+                ),
+            )
+            for agent in self.all()
+        ]
+
+    def is_free(self, agent_id: str, *, exclusive: bool) -> bool:
+        tables = self._session.read()
+        agent = tables.agents.get(agent_id)
+        held = [job for job in tables.jobs.values() if job.state is JobState.LEASED]
+        if agent is None or agent.draining or sum(job.agent_id == agent_id for job in held) >= agent.capacity:
+            return False
+        others = [tables.agents[job.agent_id] for job in held if job.agent_id != agent_id and is_exclusive(job.spec)]
+        return not exclusive or not any(set(agent.devices) & set(other.devices) for other in others)
+
+    def lock_free(self, agent_id: str, *, exclusive: bool) -> bool:
+        self._session.write()
+        return self.is_free(agent_id, exclusive=exclusive)
 
 
 class MemoryProfiles:

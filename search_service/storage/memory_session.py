@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
+from msearch_scheduling.conduct import Conduct
+from msearch_scheduling.fairness import Usage
+from msearch_scheduling.trust import Record
 from search_service.domain.access import Token
 from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
 from search_service.domain.evaluation import Evaluation, EvaluationSample, PredictorVersion
@@ -18,6 +21,7 @@ from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.jobs import Job
 from search_service.domain.ports import Change, RequestRecord
 from search_service.domain.profiling import Agent, Profile
+from search_service.domain.scheduling import Learned
 from search_service.storage import refusals
 
 
@@ -34,6 +38,11 @@ class Tables:
     dataset_names: dict[tuple[str, str], str] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     job_numbers: dict[str, int] = field(default_factory=dict)
+    overtaken_s: dict[str, float] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
+    size_records: dict[str, Record] = field(default_factory=dict)
+    usages: dict[str, Usage] = field(default_factory=dict)
+    conducts: dict[str, Conduct] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     profiles: dict[str, Profile] = field(default_factory=dict)
     profile_numbers: dict[str, int] = field(default_factory=dict)

@@ -14,9 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from msearch_scheduling.sizes import JobShape
 from search_service.domain.access import Role, Token
 from search_service.domain.evaluation import EvaluateSpec
-from search_service.domain.jobs import Failure, Job, JobState, Progress, SizeEstimate
+from search_service.domain.jobs import Decision, Failure, Job, JobState, Progress, SizeEstimate, Step
 from search_service.domain.profiling import (
     Agent,
     BackendStatus,
@@ -32,6 +33,7 @@ from search_service.domain.profiling import (
     Scenario,
     Variant,
 )
+from search_service.domain.scheduling import offered, peak_of
 from search_service.storage.profile_series import figures_of, series_of
 from search_service.storage.rows import as_json
 
@@ -52,6 +54,11 @@ def job_values(job: Job) -> Values:
         "submitted_by": job.submitted_by,
         "estimate_s": job.estimate.seconds,
         "estimate_predicted": job.estimate.predicted,
+        "shape": written(job.shape),
+        "queued_at": job.queued_at,
+        "placed_on": job.placed_on,
+        "tier": job.tier,
+        "decisions": written(job.decisions),
         "agent_id": job.agent_id,
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
@@ -88,6 +95,11 @@ def job_of(row: Row) -> Job:
         experiment_id=row.experiment_id,
         submitted_by=row.submitted_by,
         estimate=SizeEstimate(seconds=row.estimate_s, predicted=row.estimate_predicted),
+        shape=JobShape(**json.loads(row.shape)),
+        queued_at=row.queued_at,
+        placed_on=row.placed_on,
+        tier=row.tier,
+        decisions=tuple(_decision(one) for one in json.loads(row.decisions)),
         attempt=row.attempt,
         agent_id=row.agent_id,
         fencing_token=row.fencing_token,
@@ -119,6 +131,8 @@ def agent_values(agent: Agent) -> Values:
         "backends": written(agent.backends),
         "host": agent.host_json,
         "evaluates": written(agent.evaluates),
+        "devices": written(agent.devices),
+        "gflop_per_s": peak_of(agent.host_json),
     }
 
 
@@ -138,6 +152,14 @@ def agent_of(row: Row) -> Agent:
         draining=row.draining,
         token_id=row.token_id,
         evaluates=tuple(json.loads(row.evaluates)),
+        devices=tuple(json.loads(row.devices)),
+    )
+
+
+def offers_in(host_class: str, labels: str, backends: str, evaluates: str) -> frozenset[str]:
+    """What an agent of those columns offers."""
+    return offered(
+        host_class, json.loads(labels), [_backend(one) for one in json.loads(backends)], json.loads(evaluates)
     )
 
 
@@ -262,6 +284,10 @@ def _spec(read: Fields) -> JobSpec:
             "evaluate": EvaluateSpec(**read["evaluate"]) if read.get("evaluate") else None,
         }
     )
+
+
+def _decision(read: Fields) -> Decision:
+    return Decision(**{**read, "step": Step(read["step"]), "at": datetime.fromisoformat(read["at"])})
 
 
 def variant_of(read: Fields) -> Variant:

@@ -2,7 +2,7 @@
 
 - Jobs share what they need of an agent (`job_needs`, see `domain.scheduling`): there are few different sets. A poll
   looks at those that a pending job has, one index probe for each, and so finds out without reading a job that there is
-  nothing for it. The partial indexes hold only the jobs that wait or are held, however many have ended.
+  nothing for it. What the scheduler looks at is in tables of its own (`scheduling_tables`).
 - `leases` numbers every lease ever given; its key is the fencing token.
 - `profiles` holds what lists and searches look at, and the measured values as one compact JSON object (`figures`);
   what is long, and asked for one profile at a time or a page, is in `profile_details`.
@@ -40,6 +40,12 @@ jobs = sa.Table(
     sa.Column("submitted_by", TEXT, nullable=False),
     sa.Column("estimate_s", sa.Double, nullable=False),
     sa.Column("estimate_predicted", sa.Boolean, nullable=False),
+    sa.Column("shape", TEXT, nullable=False),
+    sa.Column("queued_at", UtcTime, nullable=False),
+    sa.Column("placed_on", TEXT, nullable=False),
+    sa.Column("tier", TEXT, nullable=False),
+    sa.Column("decisions", TEXT, nullable=False),
+    sa.Column("exclusive", sa.Boolean, nullable=False),
     sa.Column("agent_id", TEXT, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("max_attempts", sa.Integer, nullable=False),
@@ -56,8 +62,8 @@ jobs = sa.Table(
     sa.Column("attempt_failures", TEXT, nullable=False),
     sa.Column("spec", TEXT, nullable=False),
 )
-# Written out, not bound: only so do the engines see that the partial indexes serve.
-PENDING = jobs.c.state == sa.literal_column("'pending'")
+# Written out, not bound: only so do the engines see that the partial indexes serve, which hold the jobs that are held,
+# however many have ended.
 LEASED = jobs.c.state == sa.literal_column("'leased'")
 
 
@@ -65,7 +71,6 @@ def _partial(name: str, condition: sa.ColumnElement[bool], *columns: sa.Column[o
     sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-_partial("ix_jobs_pending", PENDING, jobs.c.needs_number, jobs.c.priority, jobs.c.number)
 _partial("ix_jobs_expiring", LEASED, jobs.c.expires_at)
 _partial("ix_jobs_held", LEASED, jobs.c.agent_id)
 sa.Index("ix_jobs_state", jobs.c.state, jobs.c.number)
@@ -99,6 +104,8 @@ agents = sa.Table(
     sa.Column("backends", TEXT, nullable=False),
     sa.Column("evaluates", TEXT, nullable=False),
     sa.Column("host", TEXT, nullable=False),
+    sa.Column("devices", TEXT, nullable=False),
+    sa.Column("gflop_per_s", sa.Double),
 )
 
 profiles = sa.Table(

@@ -20,6 +20,8 @@ from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
 from search_service.storage.sql_predictors import SqlPredictors
 from search_service.storage.sql_profiles import SqlProfiles
+from search_service.storage.sql_queue import SqlQueue
+from search_service.storage.sql_scheduling import SqlScheduling
 from search_service.storage.sql_spaces import SqlSpaces
 from search_service.storage.sql_tokens import SqlTokens
 
@@ -50,7 +52,9 @@ class SqlUnitOfWork:
         self.requests = SqlRequests(session)
         self.changes = SqlChanges(session)
         self.jobs = SqlJobs(session)
+        self.queue = SqlQueue(session)
         self.agents = SqlAgents(session)
+        self.scheduling = SqlScheduling(session)
         self.profiles = SqlProfiles(session)
         self.tokens = SqlTokens(session)
         self.experiments = SqlExperiments(session)
@@ -68,6 +72,9 @@ class SqlUnitOfWork:
 
     def hold_blob(self, digest: str) -> None:
         self._session.hold(f"blob {digest}")
+
+    def hold_experiment(self, experiment_id: str) -> None:
+        self._session.hold(f"experiment {experiment_id}")
 
     def commit(self) -> None:
         self.changes.append(self._session.pending_changes())

@@ -1,31 +1,28 @@
-"""Jobs in SQL, and how an agent takes one."""
+"""Jobs in SQL, with their leases; which of them wait, the table of the queue says."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 import sqlalchemy as sa
 
 from search_service.domain import jobs as transitions
 from search_service.domain.catalog import Page
-from search_service.domain.jobs import Job, JobFilter
-from search_service.domain.profiling import Agent, JobSpec
-from search_service.domain.scheduling import Candidate, in_order, needs_of, offers_of
+from search_service.domain.jobs import Job, JobFilter, JobState
+from search_service.domain.profiling import JobSpec
+from search_service.domain.scheduling import Held, is_exclusive, needs_of
 from search_service.storage import refusals
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profiling_rows import job_of, job_values, spec_json
-from search_service.storage.profiling_tables import LEASED, PENDING, agents, job_needs, jobs, leases
+from search_service.storage.profiling_tables import LEASED, job_needs, jobs, leases
 from search_service.storage.rows import as_json
-from search_service.storage.session import Row, Session
+from search_service.storage.scheduling_rows import waiting_values
+from search_service.storage.scheduling_tables import waiting_jobs
+from search_service.storage.session import Session
 from search_service.storage.tables import models
-
-_WINDOWS = (32, 256, 2048)
-"""How many candidates are looked at in turn, where other agents are just taking all of the first ones."""
 
 _BY_ID = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))
 _LOCKED = _BY_ID.with_for_update()
@@ -34,22 +31,16 @@ _MODEL = sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id"
 _MODEL_KEPT = _MODEL.with_for_update(read=True, key_share=True)
 _MODEL_LOCKED = _MODEL.with_for_update()
 _NEEDS = sa.select(job_needs.c.number).where(job_needs.c.digest == sa.bindparam("digest"))
-_WAITING_NEEDS = sa.select(job_needs.c.number, job_needs.c.words).where(
-    sa.exists().where(jobs.c.needs_number == job_needs.c.number, PENDING)
+_PENDING_LOCKED = _BY_ID.where(jobs.c.state == "pending").with_for_update(skip_locked=True)
+_NUMBERS = sa.select(jobs.c.number, jobs.c.needs_number).where(jobs.c.id == sa.bindparam("job_id"))
+_HELD = sa.select(jobs.c.id, jobs.c.agent_id, jobs.c.estimate_s, jobs.c.leased_at, jobs.c.exclusive).where(LEASED)
+_TIERS_OF = (
+    sa.select(jobs.c.tier)
+    .where(jobs.c.experiment_id == sa.bindparam("experiment_id"), jobs.c.tier != "")
+    .group_by(jobs.c.tier)
+    .order_by(sa.func.min(jobs.c.number))
 )
-_AGENT_LOCKED = (
-    sa.select(agents.c.capacity, agents.c.draining).where(agents.c.id == sa.bindparam("agent_id")).with_for_update()
-)
-_HELD = sa.select(sa.func.count()).select_from(jobs).where(LEASED, jobs.c.agent_id == sa.bindparam("agent_id"))
-_FREE_AGENT = sa.select(agents.c.id).where(
-    agents.c.id == sa.bindparam("agent_id"), sa.not_(agents.c.draining), agents.c.capacity > _HELD.scalar_subquery()
-)
-_CANDIDATES = (
-    sa.select(jobs.c.id, jobs.c.priority, jobs.c.number)
-    .where(PENDING, jobs.c.needs_number.in_(sa.bindparam("needs", expanding=True)))
-    .order_by(jobs.c.priority.desc(), jobs.c.number)
-    .limit(sa.bindparam("most"))
-)
+_LEAVE_QUEUE = sa.delete(waiting_jobs).where(waiting_jobs.c.job_id == sa.bindparam("left_id"))
 _NEW_LEASE = sa.insert(leases).returning(leases.c.token)
 _EXPIRED = sa.select(jobs.c.id).where(LEASED, jobs.c.expires_at <= sa.bindparam("now")).limit(sa.bindparam("most"))
 _ALL_UNFINISHED = (
@@ -69,8 +60,15 @@ class SqlJobs:
         model_id = job.spec.model_id
         if model_id and not self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id}):
             raise refusals.model_not_found(model_id)
-        values = job_values(job) | {"needs_number": self._needs(job.spec), "spec": spec_json(job.spec)}
-        self._session.write(sa.insert(jobs), values)
+        needs = self._needs(job.spec)
+        values = job_values(job) | {
+            "needs_number": needs,
+            "spec": spec_json(job.spec),
+            "exclusive": is_exclusive(job.spec),
+        }
+        number = self._session.lock_rows(sa.insert(jobs).returning(jobs.c.number), values)[0].number
+        if job.state is JobState.PENDING:
+            self._session.write(sa.insert(waiting_jobs), waiting_values(job, number, needs))
 
     def get(self, job_id: str) -> Job:
         found = self._session.rows(_BY_ID, {"job_id": job_id})
@@ -93,6 +91,10 @@ class SqlJobs:
     def replace(self, job: Job) -> None:
         if not self._session.write(sa.update(jobs).where(jobs.c.id == job.id), job_values(job)):
             raise refusals.job_not_found(job.id)
+        if job.state is JobState.PENDING:
+            self._put_in_queue(job)
+        elif job.state.ended:
+            self._session.write(_LEAVE_QUEUE, {"left_id": job.id})
 
     def page(self, filter: JobFilter, after: Position | None, size: int) -> Page[Job]:
         conditions: list[sa.ColumnElement[bool]] = []
@@ -107,23 +109,35 @@ class SqlJobs:
         found = {row.number: row for row in self._session.rows_in(sa.select(jobs), jobs.c.number, numbers)}
         return Page(tuple(job_of(found[number]) for number in numbers if number in found), keys.total, keys.after)
 
-    def take(self, agent: Agent, now: datetime, lease_duration: timedelta) -> Job | None:
-        offers = offers_of(agent)
-        needs = [row.number for row in self._session.rows(_WAITING_NEEDS) if _words(row.words) <= offers]
-        # Looked at without a lock first: an agent that is busy, or draining, polls for nothing.
-        if not needs or not self._session.rows(_FREE_AGENT, {"agent_id": agent.id}) or not self._may_take(agent.id):
-            return None
-        for most in _WINDOWS:
-            candidates = [
-                Candidate(job_id=row.id, priority=row.priority, number=row.number)
-                for row in self._session.rows(_CANDIDATES, {"needs": needs, "most": most})
-            ]
-            row = self._lock_first([candidate.job_id for candidate in in_order(candidates)])
-            if row is not None:
-                return self._lease(row, agent.id, now, lease_duration)
-            if len(candidates) < most:
-                return None
-        return None
+    def lock_pending(self, job_id: str) -> Job | None:
+        found = self._session.lock_rows(_PENDING_LOCKED, {"job_id": job_id})
+        return job_of(found[0]) if found else None
+
+    def lease(self, job: Job, agent_id: str, reason: str, now: datetime, duration: timedelta) -> Job:
+        number = self._session.rows(_NUMBERS, {"job_id": job.id})[0].number
+        values = {"job_number": number, "agent_id": agent_id, "attempt": job.attempt + 1, "leased_at": now}
+        token = self._session.lock_rows(_NEW_LEASE, values)[0].token
+        leased = transitions.lease(
+            job, agent_id=agent_id, fencing_token=token, now=now, duration=duration, reason=reason
+        )
+        self._session.write(sa.update(jobs).where(jobs.c.id == job.id), job_values(leased))
+        self._session.write(_LEAVE_QUEUE, {"left_id": job.id})
+        return leased
+
+    def held(self) -> Sequence[Held]:
+        return [
+            Held(
+                job_id=row.id,
+                agent_id=row.agent_id,
+                estimate_s=row.estimate_s,
+                leased_at=row.leased_at,
+                exclusive=row.exclusive,
+            )
+            for row in self._session.rows(_HELD)
+        ]
+
+    def tiers_of(self, experiment_id: str) -> Sequence[str]:
+        return [row.tier for row in self._session.rows(_TIERS_OF, {"experiment_id": experiment_id})]
 
     def held_by(self, agent_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
         held: dict[str, list[tuple[int, str]]] = defaultdict(list)
@@ -154,34 +168,10 @@ class SqlJobs:
             number = self._session.rows(_NEEDS, {"digest": values["digest"]})[0].number
         return int(number)
 
-    def _may_take(self, agent_id: str) -> bool:
-        """Whether the agent, locked from now on, may hold one job more.
-
-        The jobs are counted after the lock, in a statement of their own, which sees what was committed until then.
-        """
-        key = {"agent_id": agent_id}
-        stored = self._session.lock_rows(_AGENT_LOCKED, key)
-        if not stored or stored[0].draining:
-            return False
-        return bool(self._session.rows(_HELD, key)[0][0] < stored[0].capacity)
-
-    def _lock_first(self, job_ids: Sequence[str]) -> Row | None:
-        """The first of these jobs that is pending and that no other transaction holds, locked."""
-        if not job_ids:
-            return None
-        place = sa.case({job_id: place for place, job_id in enumerate(job_ids)}, value=jobs.c.id)
-        query = sa.select(jobs).where(PENDING, jobs.c.id.in_(job_ids)).order_by(place).limit(1)
-        found = self._session.lock_rows(query.with_for_update(skip_locked=True))
-        return found[0] if found else None
-
-    def _lease(self, row: Row, agent_id: str, now: datetime, duration: timedelta) -> Job:
-        values = {"job_number": row.number, "agent_id": agent_id, "attempt": row.attempt + 1, "leased_at": now}
-        token = self._session.lock_rows(_NEW_LEASE, values)[0].token
-        leased = transitions.lease(job_of(row), agent_id=agent_id, fencing_token=token, now=now, duration=duration)
-        self.replace(leased)
-        return leased
-
-
-@lru_cache(maxsize=4096)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(json.loads(text))
+    def _put_in_queue(self, job: Job) -> None:
+        """As it is now; what overtook it stays where it waited already."""
+        numbers = self._session.rows(_NUMBERS, {"job_id": job.id})[0]
+        values = waiting_values(job, numbers.number, numbers.needs_number)
+        kept = {name: value for name, value in values.items() if name != "overtaken_s"}
+        if not self._session.write(sa.update(waiting_jobs).where(waiting_jobs.c.job_id == job.id), kept):
+            self._session.write(sa.insert(waiting_jobs), values)

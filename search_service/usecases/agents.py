@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from msearch_scheduling.conduct import Conduct
 from search_service.domain.access import Caller, Role
 from search_service.domain.errors import AlreadyExists, NotFound, PermissionDenied
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Agent, AgentState, BackendStatus
 from search_service.usecases.fields import LONGEST_NAME, check_name, check_text, invalid
+from search_service.usecases.fleet import read_fleet
 from search_service.usecases.job_specs import check_host_class, check_labels
 from search_service.usecases.once import Once, run_once
 from search_service.usecases.profiling import Profiling
@@ -20,6 +22,7 @@ LARGEST_HOST_BYTES = 256 << 10
 MOST_BACKENDS = 50
 MOST_FORMATS = 50
 MOST_DEVICES = 64
+MOST_MEASURED_ON = 4096
 LARGEST_CAPACITY = 64
 LONGEST_DETAIL = 2000
 
@@ -36,15 +39,22 @@ class AgentReport:
     capacity: int = 1
     version: str = ""
     evaluates: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenAgent:
-    """An agent, where it stands now, and the jobs it holds."""
+    """An agent, where it stands now, and the jobs it holds.
+
+    `quarantined_until`: it gets no jobs before; None where it gets them. `speed` and `tier`: as the scheduler sees it.
+    """
 
     agent: Agent
     state: AgentState
     job_ids: tuple[str, ...]
+    quarantined_until: datetime | None = None
+    speed: float = 1.0
+    tier: int = 0
 
 
 def register_agent(profiling: Profiling, caller: Caller | None, report: AgentReport) -> SeenAgent:
@@ -91,13 +101,19 @@ def get_agent(profiling: Profiling, named: str) -> SeenAgent:
 
 
 def drain_agent(profiling: Profiling, named: str, *, undo: bool = False) -> SeenAgent:
-    """Lets the agent finish what it has and take no more, or takes that back. Raises NotFound."""
+    """Lets the agent finish what it has and take no more, or takes that back. Raises NotFound.
+
+    To take it back also ends its quarantine: whoever does so vouches for the agent.
+    """
     with profiling.database.begin() as unit:
         agent = unit.agents.lock(resolve_agent(unit, named).id)
         if agent.draining == undo:
             agent = replace(agent, draining=not undo)
             unit.agents.replace(agent)
-            unit.commit()
+        if undo:
+            unit.scheduling.lock_learned()
+            unit.scheduling.put_conduct(agent.id, Conduct())
+        unit.commit()
     return get_agent(profiling, agent.id)
 
 
@@ -144,10 +160,22 @@ def _check_may_replace(unit: UnitOfWork, known: Agent, caller: Caller | None, no
 def _seen(profiling: Profiling, unit: UnitOfWork, agents: Sequence[Agent]) -> list[SeenAgent]:
     now = profiling.clock()
     held = unit.jobs.held_by([agent.id for agent in agents])
-    return [
-        SeenAgent(agent=agent, state=agent.state(now, profiling.gone_after), job_ids=held.get(agent.id, ()))
-        for agent in agents
-    ]
+    fleet = read_fleet(profiling, unit)
+    seen = []
+    for agent in agents:
+        scheduled = fleet.agents[agent.name]
+        quarantined = scheduled.quarantined_until > fleet.now
+        seen.append(
+            SeenAgent(
+                agent=agent,
+                state=agent.state(now, profiling.gone_after),
+                job_ids=held.get(agent.id, ()),
+                quarantined_until=datetime.fromtimestamp(scheduled.quarantined_until, UTC) if quarantined else None,
+                speed=scheduled.speed,
+                tier=scheduled.tier,
+            )
+        )
+    return seen
 
 
 def _described(report: AgentReport, id: str, now: datetime, token_id: str) -> Agent:
@@ -164,6 +192,7 @@ def _described(report: AgentReport, id: str, now: datetime, token_id: str) -> Ag
         last_seen_at=now,
         token_id=token_id,
         evaluates=report.evaluates,
+        devices=report.devices,
     )
 
 
@@ -188,6 +217,7 @@ def _check_report(report: AgentReport) -> AgentReport:
         labels=check_labels(report.labels, "agent.labels"),
         capacity=capacity,
         evaluates=_check_evaluates(report.evaluates),
+        devices=_check_devices(report.devices),
     )
 
 
@@ -198,6 +228,14 @@ def _check_evaluates(formats: tuple[str, ...]) -> tuple[str, ...]:
     for kind in formats:
         check_name("agent.evaluates", kind)
     return tuple(sorted(set(formats)))
+
+
+def _check_devices(devices: Sequence[str]) -> tuple[str, ...]:
+    if len(devices) > MOST_MEASURED_ON:
+        raise invalid("agent.devices", f"at most {MOST_MEASURED_ON}, not {len(devices)}")
+    for device in devices:
+        check_text("agent.devices", device, LONGEST_NAME)
+    return tuple(sorted(set(devices)))
 
 
 def _check_backend(backend: BackendStatus, path: str) -> None:

@@ -12,7 +12,7 @@ from search_service.domain.access import Caller
 from search_service.domain.catalog import Modality, Model
 from search_service.domain.errors import NotFound, PreconditionFailed, Reason
 from search_service.domain.evaluation import EvaluateSpec, EvaluationSample, SampleKind
-from search_service.domain.jobs import Job, SizeEstimate
+from search_service.domain.jobs import Job
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Agent, JobSpec
 from search_service.usecases.capability import check_capable
@@ -20,17 +20,10 @@ from search_service.usecases.evaluations import subject_of
 from search_service.usecases.evidence import Evidence, seen_sample
 from search_service.usecases.fields import invalid
 from search_service.usecases.job_specs import check_host_class
+from search_service.usecases.placing import Placer
 
 MOST_MODELS = 1000
 ATTEMPTS = 3
-START_S = 5.0
-"""Of an agent: fetch the model, start a child, load it."""
-
-ROW_S = 0.002
-"""Of a row through a model that nobody has measured."""
-
-NOISE_COST = 60
-"""Runs under noise beside the one without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +101,6 @@ def evaluate_models(
     return Submitted(tuple(submitted), tuple(stored), tuple(refused))
 
 
-def estimate_s(rows: int, *, with_noise: bool = False) -> float:
-    """Seconds that an evaluate job is thought to take."""
-    return START_S + rows * ROW_S * (1 + NOISE_COST * with_noise)
-
-
 def find_obstacle(model: Model, sample: EvaluationSample, modality: Modality) -> RefusedModel | None:
     """Why the model (with its card) cannot be run on the sample, or None."""
     if not model.artifact.stored:
@@ -175,10 +163,8 @@ def _evaluate(  # noqa: PLR0917 - one step of the loop above
         now=profiling.clock(),
         model_name=f"{model.name}@{model.version}",
         submitted_by=caller.name,
-        estimate=SizeEstimate(seconds=estimate_s(sample.row_count, with_noise=wish.with_noise)),
     )
-    unit.jobs.add(job)
-    return job
+    return Placer(profiling, unit).enqueue(job)
 
 
 def _is_stored(unit: UnitOfWork, model: Model, sample: EvaluationSample, wish: Wish, evidence: Evidence) -> bool:

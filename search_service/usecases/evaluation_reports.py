@@ -11,6 +11,7 @@ from search_service.domain.errors import InvalidArgument
 from search_service.domain.evaluation import MeasuredBy
 from search_service.domain.jobs import Job, Lease
 from search_service.domain.ports import UnitOfWork
+from search_service.usecases.accounting import end_lease
 from search_service.usecases.evaluation_samples import load_points
 from search_service.usecases.evaluations import Finding, check_classes, record
 from search_service.usecases.evidence import Evidence
@@ -78,7 +79,7 @@ def complete_evaluation(
             arrived.publish(unit)
             record(evidence, unit, finding)
             done = jobs.complete(held, lease, (), now=evidence.registry.clock())
-            unit.jobs.replace(done)
+            done = end_lease(evidence.profiling, unit, held, done)
             return done.id, done
 
         once = Once.of("CompleteEvaluation", "", None)

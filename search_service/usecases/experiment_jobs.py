@@ -11,7 +11,6 @@ from heapq import heapify, heapreplace
 from search_service.domain import jobs as transitions
 from search_service.domain.errors import Reason, Unavailable
 from search_service.domain.experiments import Cell, Experiment
-from search_service.domain.jobs import SizeEstimate
 from search_service.domain.loads import format_load
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Agent, AgentState, JobSpec, Load, Precision, Variant
@@ -19,8 +18,9 @@ from search_service.domain.scheduling import needs_of, offers_of
 from search_service.usecases.benchmark_plans import spec_for
 from search_service.usecases.job_specs import check_spec, needs_model
 from search_service.usecases.jobs import DEFAULT_ATTEMPTS
+from search_service.usecases.placing import Placer
 from search_service.usecases.profiling import Profiling
-from search_service.usecases.sizes import estimate_size
+from search_service.usecases.sizes import reckon_size
 
 MOST_CELLS_A_JOB = 8
 """An agent that is lost costs what one job has measured so far, so jobs are kept small."""
@@ -74,7 +74,7 @@ def _job(base: JobSpec, loads: Sequence[Sequence[Cell]]) -> PlannedJob:
         variants=tuple(dict.fromkeys(cell.variant for cell in cells)),
         loads=tuple(distinct.values()),
     )
-    size_s = estimate_size(spec).seconds
+    size_s = reckon_size(spec)
     deadline_s = min(max(SHORTEST_DEADLINE_S, DEADLINE_FACTOR * size_s), LONGEST_DEADLINE_S)
     return PlannedJob(
         spec=check_spec(replace(spec, deadline_s=deadline_s), "software"),
@@ -93,6 +93,7 @@ def add_jobs(
         Unavailable: a canonical model was removed since it was registered for this.
     """
     given: dict[int, str] = {}
+    placer = Placer(profiling, unit)
     for planned in jobs:
         if needs_model(planned.spec) and not planned.spec.model_id:
             raise Unavailable(
@@ -108,9 +109,8 @@ def add_jobs(
             priority=priority,
             experiment_id=experiment.id,
             submitted_by=experiment.submitted_by,
-            estimate=SizeEstimate(seconds=planned.size_s),
         )
-        unit.jobs.add(job)
+        placer.enqueue(job)
         given |= dict.fromkeys(planned.positions, job.id)
     return given
 

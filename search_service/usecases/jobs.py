@@ -16,8 +16,8 @@ from search_service.usecases.job_specs import check_spec, needs_model
 from search_service.usecases.models import resolve_model
 from search_service.usecases.once import Once, fingerprint, run_once
 from search_service.usecases.paging import decode_token, encode_token, page_size
+from search_service.usecases.placing import Placer
 from search_service.usecases.profiling import Profiling
-from search_service.usecases.sizes import estimate_size
 
 DEFAULT_ATTEMPTS = 3
 MOST_ATTEMPTS = 20
@@ -61,20 +61,20 @@ def submit_job(
 
     def act(unit: UnitOfWork) -> tuple[str, Job]:
         found = None if model is None else _profilable(unit, model, checked)
+        asked = replace(checked, model_id=found.id if found else "")
         if not allow_waiting:
             check_capable(checked, unit.agents.all(), profiling.clock(), profiling.gone_after)
         job = jobs.submit(
             profiling.new_id("job"),
-            replace(checked, model_id=found.id if found else ""),
+            asked,
             max_attempts=attempts,
             now=profiling.clock(),
             model_name=f"{found.name}@{found.version}" if found else "",
             priority=priority,
             experiment_id=experiment_id,
             submitted_by=submitted_by,
-            estimate=estimate_size(checked),
         )
-        unit.jobs.add(job)
+        job = Placer(profiling, unit).enqueue(job)
         return job.id, job
 
     content = (checked, model, allow_waiting, attempts, priority, experiment_id)

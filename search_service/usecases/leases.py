@@ -15,7 +15,9 @@ from search_service.domain.evaluation import EvaluationSample
 from search_service.domain.jobs import Failure, Job, Lease, Progress
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Profile
+from search_service.usecases.accounting import end_lease
 from search_service.usecases.agents import check_own, note_heard
+from search_service.usecases.dispatching import take_job
 from search_service.usecases.fields import check_text, invalid
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.reports import check_profiles
@@ -70,7 +72,7 @@ def acquire_job(profiling: Profiling, caller: Caller | None, agent_id: str, wait
         with profiling.database.begin() as unit:
             agent = unit.agents.get(agent_id)
             check_own(agent, caller)
-            job = unit.jobs.take(agent, profiling.clock(), profiling.lease_duration)
+            job = take_job(profiling, unit, agent)
             if job is not None:
                 model, sample = _needed(unit, job)
                 unit.commit()
@@ -151,10 +153,10 @@ def complete_job(profiling: Profiling, caller: Caller | None, lease: Lease, repo
             for profile in checked
         ]
         unit.profiles.add(profiles)
-        job = jobs.complete(job, lease, tuple(profile.id for profile in profiles), now=now)
-        unit.jobs.replace(job)
+        done = jobs.complete(job, lease, tuple(profile.id for profile in profiles), now=now)
+        done = end_lease(profiling, unit, job, done)
         unit.commit()
-    return job
+    return done
 
 
 def fail_job(profiling: Profiling, caller: Caller | None, lease: Lease, failure: Failure, *, retry: bool) -> Job:
@@ -171,7 +173,7 @@ def fail_job(profiling: Profiling, caller: Caller | None, lease: Lease, failure:
         changed = jobs.fail(job, lease, replace(failure, message=message), retry=retry, now=profiling.clock())
         check_owner(unit, caller, job)
         if changed is not job:
-            unit.jobs.replace(changed)
+            changed = end_lease(profiling, unit, job, changed)
             unit.commit()
     return changed
 
@@ -183,7 +185,7 @@ def release_job(profiling: Profiling, caller: Caller | None, lease: Lease) -> No
         changed = jobs.release(job, lease, now=profiling.clock())
         check_owner(unit, caller, job)
         if changed is not job:
-            unit.jobs.replace(changed)
+            end_lease(profiling, unit, job, changed)
             unit.commit()
 
 
@@ -230,7 +232,7 @@ def expire_leases(profiling: Profiling) -> int:
             job = unit.jobs.lock(job_id)
             changed = jobs.expire(job, now=now)
             if changed is not job:
-                unit.jobs.replace(changed)
+                end_lease(profiling, unit, job, changed)
                 unit.commit()
                 taken_back += 1
     return taken_back

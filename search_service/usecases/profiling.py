@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
+from msearch_scheduling.conduct import ConductRules
+from msearch_scheduling.ordering import OrderRules
 from search_service.domain.ports import BlobStore, Clock, Database, NewId
 
 
@@ -19,7 +21,8 @@ class Profiling:
 
     `wait` sleeps for so many seconds and says whether the service is stopping, in which case it returns at once. It
     stands between two looks at the database of whoever waits for a change. `touch_every`: how often it is noted that
-    an agent was heard of, at most; an agent not heard of for `gone_after` is gone.
+    an agent was heard of, at most; an agent not heard of for `gone_after` is gone. `order` and `conduct` are the rules
+    of the scheduler.
     """
 
     database: Database
@@ -32,3 +35,5 @@ class Profiling:
     poll_interval: timedelta = timedelta(seconds=1)
     touch_every: timedelta = timedelta(seconds=10)
     gone_after: timedelta = timedelta(seconds=60)
+    order: OrderRules = field(default_factory=OrderRules)
+    conduct: ConductRules = field(default_factory=ConductRules)

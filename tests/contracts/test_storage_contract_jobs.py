@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from msearch_scheduling.sizes import JobShape
 from search_service.domain import jobs as transitions
 from search_service.domain.errors import NotFound, Reason
-from search_service.domain.jobs import Failure, Job, JobFilter, JobState, Progress, SizeEstimate
+from search_service.domain.jobs import Decision, Failure, Job, JobFilter, JobState, Progress, SizeEstimate, Step
 from search_service.domain.ports import Database
 from search_service.storage.sql import open_database
+from search_service.usecases.dispatching import take_job
 from tests.catalogue import NOW, a_model, later, put_models
 from tests.profiling_objects import (
     LEASE,
@@ -24,6 +26,7 @@ from tests.profiling_objects import (
     an_agent,
     put_agents,
     put_jobs,
+    scheduling_at,
     take,
 )
 
@@ -44,6 +47,11 @@ def test_jobs_come_back_as_they_were_added(database: Database) -> None:
         ),
         state=JobState.FAILED,
         estimate=SizeEstimate(seconds=12.5, predicted=True),
+        shape=JobShape(variants={"onnxruntime": 2}, known_setup_s=1.5, runs=10, driven_s=20.0),
+        queued_at=later(4),
+        placed_on="agent-7",
+        tier="gpu-h100",
+        decisions=(Decision(step=Step.PLACED, agent_id="agent-7", reason="größte Ruhe", at=later(4)),),
         attempt=2,
         agent_id="agent-1",
         fencing_token=2**40,
@@ -152,7 +160,10 @@ def test_a_taken_job_is_leased(database: Database) -> None:
     job = take(database, an_agent("a"), at=7)
     assert job is not None
     expected = transitions.lease(a_job(), agent_id="a", fencing_token=job.fencing_token, now=later(7), duration=LEASE)
-    assert job == expected
+    assert replace(job, decisions=()) == replace(expected, decisions=())
+    (decision,) = job.decisions
+    assert (decision.step, decision.agent_id, decision.at) == (Step.LEASED, "a", later(7))
+    assert "agent a is idle" in decision.reason
     assert job.fencing_token > 0
     with database.begin() as work:
         assert work.jobs.get("job-1") == job
@@ -235,7 +246,7 @@ def test_a_lease_that_is_not_committed_was_never_given(database: Database) -> No
     put_agents(database, an_agent("a"))
     put_jobs(database, a_job())
     with database.begin() as work:
-        assert work.jobs.take(an_agent("a"), NOW, LEASE) is not None
+        assert take_job(scheduling_at(database), work, an_agent("a")) is not None
     with database.begin() as work:
         assert work.jobs.get("job-1") == a_job()
     assert take(database, an_agent("a")) is not None
@@ -251,7 +262,7 @@ def test_a_poll_that_finds_nothing_takes_no_lock(database: Database) -> None:
     def poll(agent_id: str) -> Job | None:
         with database.begin() as work:
             backends = () if agent_id == "a" else an_agent().backends
-            return work.jobs.take(an_agent(agent_id, backends=backends), NOW, LEASE)
+            return take_job(scheduling_at(database), work, an_agent(agent_id, backends=backends))
 
     with ThreadPoolExecutor(2) as pool, database.begin() as writer:
         writer.agents.lock("a")
@@ -266,7 +277,7 @@ def test_a_locked_job_waits_for_nobody_on_postgresql(postgres_url: str) -> None:
     put_agents(database, an_agent("a"), an_agent("b"))
     put_jobs(database, a_job("first"), a_job("second"))
     with ThreadPoolExecutor(1) as pool, database.begin() as work:
-        first = work.jobs.take(an_agent("a"), NOW, LEASE)
+        first = take_job(scheduling_at(database), work, an_agent("a"))
         assert first is not None
         second = pool.submit(take, database, an_agent("b")).result(timeout=5)
         assert second is not None

@@ -39,7 +39,7 @@ def test_the_states_of_jobs_on_sql(sql_url: str) -> None:
             with engine.begin() as connection:
                 if engine.dialect.name == "sqlite":
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
-                for table in ("leases", "jobs", "agents", "profiles"):
+                for table in ("leases", "jobs", "agents", "profiles", "size_records", "user_usage", "scheduler_state"):
                     connection.execute(sa.text(f"DELETE FROM {table}"))
             engine.dispose()
             return Replicas(sql_url)

@@ -42,6 +42,12 @@ def agent_from_proto(message: pb.Agent) -> Agent:
         job_ids=tuple(message.job_ids),
         version=message.version,
         evaluates=tuple(message.evaluates),
+        devices=tuple(message.devices),
+        quarantined_until=time_from_proto(message.quarantine_end_time)
+        if message.HasField("quarantine_end_time")
+        else None,
+        speed=message.speed,
+        tier=message.tier,
     )
 
 

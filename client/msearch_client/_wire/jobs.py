@@ -9,7 +9,17 @@ from msearch.v1 import profiles_pb2 as pb
 from msearch.v1 import profiling_service_pb2 as service
 from msearch.v1 import registry_service_pb2 as registry
 from msearch_client._errors import InternalError
-from msearch_client._jobs import Failure, Job, JobSpec, JobState, Progress, RunLimits, SizeEstimate
+from msearch_client._jobs import (
+    Decision,
+    Explanation,
+    Failure,
+    Job,
+    JobSpec,
+    JobState,
+    Progress,
+    RunLimits,
+    SizeEstimate,
+)
 from msearch_client._loads import Batching, Load, Scenario
 from msearch_client._variants import Precision, Variant
 from msearch_client._wire.evaluations import evaluate_from_proto
@@ -41,6 +51,10 @@ STATE_TO_PROTO: dict[JobState, pb.JobState.ValueType] = {
     JobState.SUCCEEDED: pb.JOB_STATE_SUCCEEDED,
     JobState.FAILED: pb.JOB_STATE_FAILED,
     JobState.CANCELLED: pb.JOB_STATE_CANCELLED,
+}
+STEP_FROM_PROTO: dict[service.DecisionStep.ValueType, str] = {
+    service.DECISION_STEP_PLACED: "placed",
+    service.DECISION_STEP_LEASED: "leased",
 }
 PRECISION_FROM_PROTO = {number: item for item, number in PRECISION_TO_PROTO.items()}
 SCENARIO_FROM_PROTO = {number: item for item, number in SCENARIO_TO_PROTO.items()}
@@ -244,6 +258,28 @@ def list_jobs(
         experiment_id=experiment_id,
         page_size=page_size,
         page_token=page_token,
+    )
+
+
+def explain_job(job_id: str) -> service.ExplainJobRequest:
+    """Why a job stands where it does."""
+    return service.ExplainJobRequest(job_id=job_id)
+
+
+def explanation_from_proto(message: service.ExplainJobResponse) -> Explanation:
+    """Why a job stands where it does."""
+    return Explanation(
+        why=message.why,
+        decisions=tuple(
+            Decision(
+                step=read_enum(decision.step, STEP_FROM_PROTO, "decision"),
+                agent=decision.agent,
+                reason=decision.reason,
+                at=time_from_proto(decision.time),
+            )
+            for decision in message.decisions
+        ),
+        sizes=message.sizes,
     )
 
 

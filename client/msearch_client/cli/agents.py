@@ -13,6 +13,9 @@ from msearch_client.cli.output import count, format_time, print_fields, print_js
 
 app = typer.Typer(help="The profiler agents.")
 
+MOST_DEVICES = 4
+"""Of those that an agent measures on, so many are shown."""
+
 Reference = Annotated[str, typer.Argument(metavar="AGENT", help="Name or id.")]
 
 
@@ -25,20 +28,33 @@ def list_agents(*, server: options.Server = None, json: options.Json = False) ->
         print_json({"agents": [agent.to_dict() for agent in found], "total": len(found)})
         return
     if found:
-        print_table([_row(agent) for agent in found], numbers=("jobs",), wide=("labels",))
+        print_table([_row(agent) for agent in found], numbers=("jobs", "tier", "speed"), wide=("labels",))
     print_line(count(len(found), "agent") + ("" if found else "; start one with `msearch-cli agent`"))
 
 
 def _row(agent: Agent) -> dict[str, str]:
     return {
         "agent": agent.name,
-        "state": agent.state.value,
+        "state": _state(agent),
         "host class": agent.host_class,
         "backends": ", ".join(backend.name for backend in agent.backends if backend.available) or "none",
         "jobs": f"{len(agent.job_ids)}/{agent.capacity}",
+        "tier": str(agent.tier),
+        "speed": f"{agent.speed:.2g}",
         "last seen": format_time(agent.last_seen_at),
         "labels": ", ".join(f"{key}={value}" for key, value in agent.labels.items()),
     }
+
+
+def _state(agent: Agent) -> str:
+    if agent.quarantined_until is None:
+        return agent.state.value
+    return f"{agent.state}, quarantined until {format_time(agent.quarantined_until)}"
+
+
+def _devices(agent: Agent) -> str:
+    more = len(agent.devices) - MOST_DEVICES
+    return ", ".join(agent.devices[:MOST_DEVICES]) + (f" and {more} more" if more > 0 else "")
 
 
 @app.command()
@@ -58,8 +74,11 @@ def print_agent(agent: Agent, *, json: bool) -> None:
         {
             "agent": agent.name,
             "id": agent.id,
-            "state": agent.state.value,
+            "state": _state(agent),
             "host class": agent.host_class,
+            "tier": f"{agent.tier}, 0 for the fastest hosts",
+            "speed": f"{agent.speed:.3g}, 1 for the average agent",
+            "measures on": _devices(agent),
             "labels": ", ".join(f"{key}={value}" for key, value in agent.labels.items()),
             "jobs": "\n".join(agent.job_ids) or f"none of at most {agent.capacity}",
             "version": agent.version,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from msearch_client import Client, Job, JobState
+from msearch_client import Client, Explanation, Job, JobState
 from msearch_client.cli import options
 from msearch_client.cli.figures import format_duration
 from msearch_client.cli.following import describe, follow
@@ -58,11 +58,43 @@ def _row(job: Job) -> dict[str, str]:
 
 
 @app.command()
-def show(job: Reference, *, server: options.Server = None, json: options.Json = False) -> None:
+def show(
+    job: Reference,
+    *,
+    why: Annotated[bool, typer.Option("--why", help="Say why it waits, or why it went to its agent.")] = False,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
     """Show everything about one job."""
     with Client(server) as client:
+        if why:
+            print_explanation(client.explain_job(job), json=json)
+            return
         found = client.get_job(job)
     print_job(found, json=json)
+
+
+def print_explanation(explanation: Explanation, *, json: bool) -> None:
+    """Why a job stands where it does, as JSON or for people."""
+    if json:
+        print_json(explanation.to_dict())
+        return
+    print_line(explanation.why)
+    print_line(explanation.sizes)
+    if explanation.decisions:
+        print_line()
+        print_table(
+            [
+                {
+                    "when": format_time(decision.at),
+                    "decided": decision.step,
+                    "agent": decision.agent or "none",
+                    "because": decision.reason,
+                }
+                for decision in explanation.decisions
+            ],
+            wide=("because",),
+        )
 
 
 def print_job(job: Job, *, json: bool) -> None:

@@ -1092,6 +1092,10 @@ class Agent(_message.Message):
     JOB_IDS_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     EVALUATES_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    QUARANTINE_END_TIME_FIELD_NUMBER: _builtins.int
+    SPEED_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service; the same for the same name."""
     name: _builtins.str
@@ -1106,6 +1110,10 @@ class Agent(_message.Message):
     """Where it stands."""
     version: _builtins.str
     """Version of msearch it runs."""
+    speed: _builtins.float
+    """How fast jobs end on it, 1 for the average agent; set by the service."""
+    tier: _builtins.int
+    """Tier of its host class, 0 for the fastest hosts; set by the service."""
     @_builtins.property
     def backends(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendStatus]:
         """Backends it probed."""
@@ -1130,6 +1138,14 @@ class Agent(_message.Message):
     def evaluates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Formats of artifacts ("onnx", ...) whose models it runs in evaluate jobs; empty if it takes no such job."""
 
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it measures on, host and all, as in "3f9a0c21/cpu0"; agents that share one never run measuring jobs at once."""
+
+    @_builtins.property
+    def quarantine_end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it gets no jobs, because jobs kept failing there; unset where it gets them."""
+
     def __init__(
         self,
         *,
@@ -1146,10 +1162,14 @@ class Agent(_message.Message):
         job_ids: _abc.Iterable[_builtins.str] | None = ...,
         version: _builtins.str = ...,
         evaluates: _abc.Iterable[_builtins.str] | None = ...,
+        devices: _abc.Iterable[_builtins.str] | None = ...,
+        quarantine_end_time: _timestamp_pb2.Timestamp | None = ...,
+        speed: _builtins.float = ...,
+        tier: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_seen_time", b"last_seen_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_seen_time", b"last_seen_time", "quarantine_end_time", b"quarantine_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "capacity", b"capacity", "create_time", b"create_time", "evaluates", b"evaluates", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_ids", b"job_ids", "labels", b"labels", "last_seen_time", b"last_seen_time", "name", b"name", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "capacity", b"capacity", "create_time", b"create_time", "devices", b"devices", "evaluates", b"evaluates", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_ids", b"job_ids", "labels", b"labels", "last_seen_time", b"last_seen_time", "name", b"name", "quarantine_end_time", b"quarantine_end_time", "speed", b"speed", "state", b"state", "tier", b"tier", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

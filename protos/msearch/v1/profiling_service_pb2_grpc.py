@@ -50,6 +50,11 @@ class ProfilingServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ExplainJob = channel.unary_unary(
+                '/msearch.v1.ProfilingService/ExplainJob',
+                request_serializer=msearch_dot_v1_dot_profiling__service__pb2.ExplainJobRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ExplainJobResponse.FromString,
+                _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/msearch.v1.ProfilingService/CancelJob',
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.CancelJobRequest.SerializeToString,
@@ -112,6 +117,13 @@ class ProfilingServiceServicer(object):
 
     def ListJobs(self, request, context):
         """Lists jobs, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainJob(self, request, context):
+        """Says why a job waits, or why it went to the agent that it went to.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,6 +203,11 @@ def add_ProfilingServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ListJobsRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ExplainJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainJob,
+                    request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ExplainJobRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_profiling__service__pb2.ExplainJobResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -315,6 +332,33 @@ class ProfilingService(object):
             '/msearch.v1.ProfilingService/ListJobs',
             msearch_dot_v1_dot_profiling__service__pb2.ListJobsRequest.SerializeToString,
             msearch_dot_v1_dot_profiling__service__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/msearch.v1.ProfilingService/ExplainJob',
+            msearch_dot_v1_dot_profiling__service__pb2.ExplainJobRequest.SerializeToString,
+            msearch_dot_v1_dot_profiling__service__pb2.ExplainJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class ProfilingServiceStub:
     """Returns one job."""
     ListJobs: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ListJobsRequest, _profiling_service_pb2.ListJobsResponse]
     """Lists jobs, newest first."""
+    ExplainJob: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ExplainJobRequest, _profiling_service_pb2.ExplainJobResponse]
+    """Says why a job waits, or why it went to the agent that it went to."""
     CancelJob: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
     CancelJobs: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobsRequest, _profiling_service_pb2.CancelJobsResponse]
@@ -69,6 +71,8 @@ class ProfilingServiceAsyncStub(ProfilingServiceStub):
     """Returns one job."""
     ListJobs: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ListJobsRequest, _profiling_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Lists jobs, newest first."""
+    ExplainJob: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ExplainJobRequest, _profiling_service_pb2.ExplainJobResponse]  # type: ignore[assignment]
+    """Says why a job waits, or why it went to the agent that it went to."""
     CancelJob: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobRequest, _profiling_service_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job: at once if pending, else its agent is told with its next renewal. Harmless on an ended job."""
     CancelJobs: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.CancelJobsRequest, _profiling_service_pb2.CancelJobsResponse]  # type: ignore[assignment]
@@ -114,6 +118,14 @@ class ProfilingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profiling_service_pb2.ListJobsResponse, _abc.Awaitable[_profiling_service_pb2.ListJobsResponse]]:
         """Lists jobs, newest first."""
+
+    @_abc_1.abstractmethod
+    def ExplainJob(
+        self,
+        request: _profiling_service_pb2.ExplainJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profiling_service_pb2.ExplainJobResponse, _abc.Awaitable[_profiling_service_pb2.ExplainJobResponse]]:
+        """Says why a job waits, or why it went to the agent that it went to."""
 
     @_abc_1.abstractmethod
     def CancelJob(

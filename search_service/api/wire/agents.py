@@ -7,7 +7,7 @@ from msearch.v1 import profiles_pb2
 from search_service.api.wire.catalogue import write_model, write_sample
 from search_service.api.wire.enums import AGENT_STATE_TO_PROTO, PRECISION_TO_PROTO, read_precision
 from search_service.api.wire.jobs import write_job, write_lease
-from search_service.api.wire.times import write_time
+from search_service.api.wire.times import write_optional_time, write_time
 from search_service.domain.profiling import BackendStatus
 from search_service.usecases.agents import AgentReport, SeenAgent
 from search_service.usecases.leases import Acquired
@@ -55,6 +55,10 @@ def write_agent(seen: SeenAgent) -> profiles_pb2.Agent:
         job_ids=seen.job_ids,
         version=agent.version,
         evaluates=agent.evaluates,
+        devices=agent.devices,
+        quarantine_end_time=write_optional_time(seen.quarantined_until),
+        speed=seen.speed,
+        tier=seen.tier,
     )
 
 
@@ -71,6 +75,7 @@ def read_report(message: profiles_pb2.Agent, path: str) -> AgentReport:
         capacity=message.capacity,
         version=message.version,
         evaluates=tuple(message.evaluates),
+        devices=tuple(message.devices),
     )
 
 

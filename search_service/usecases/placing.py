@@ -1,0 +1,125 @@
+"""Tier 1 of scheduling: the agent that a pending job waits for, and the tier that its experiment is measured in."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from msearch_scheduling.placement import Backlog, backlogs, obstacle, place
+from msearch_scheduling.tiers import choose_tier
+from search_service.domain import jobs
+from search_service.domain.jobs import Job
+from search_service.domain.ports import UnitOfWork
+from search_service.usecases.fleet import Fleet, read_fleet
+from search_service.usecases.profiling import Profiling
+from search_service.usecases.sizes import Sizer
+
+PLACED_AT_ONCE = 200
+
+
+class Placer:
+    """Places the jobs of one unit of work, however many: agents are read once, and what it has placed counts."""
+
+    def __init__(self, profiling: Profiling, unit: UnitOfWork) -> None:
+        self._profiling = profiling
+        self._unit = unit
+        self._fleet = read_fleet(profiling, unit)
+        self._before = _backlogs(unit, self._fleet)
+        self._measure = unit.scheduling.learned().trust.measure
+        self._sizer = Sizer(unit)
+
+    def enqueue(self, job: Job) -> Job:
+        """Adds a new job, with its estimated size, where it waits.
+
+        Raises:
+            NotFound: MODEL_NOT_FOUND.
+        """
+        shape, estimate = self._sizer.estimate(job.spec)
+        placed = self.place(replace(job, shape=shape, estimate=estimate))
+        self._unit.jobs.add(placed)
+        return placed
+
+    def place(self, job: Job) -> Job:
+        """The pending job with where it waits and why; the caller stores it.
+
+        The agent is one that could take the job and would end it first; none where no agent can take it now.
+        """
+        fleet, reason = self._fleet, ""
+        if job.experiment_id and not job.tier:
+            job, reason = self._bind(job)
+        wanted = fleet.new(job)
+        found = place(wanted, list(fleet.agents.values()), self._before, measure=self._measure, now=fleet.now)
+        if found.agent_id:
+            backlog = self._before[found.agent_id]
+            backlog.jobs += 1
+            backlog.work_s += wanted.estimate_s
+        text = "; ".join(part for part in (found.reason, reason) if part)
+        agent_id, now = fleet.agent_id(found.agent_id), self._profiling.clock()
+        return jobs.place(job, agent_id=agent_id, tier=job.tier, reason=text, now=now)
+
+    def _bind(self, job: Job) -> tuple[Job, str]:
+        """The job with the tier of its experiment, if an agent of it can take the job, else with another; and why."""
+        fleet = self._fleet
+        self._unit.hold_experiment(job.experiment_id)
+        wanted, agents = fleet.new(job), fleet.agents.values()
+        for host_class in self._unit.jobs.tiers_of(job.experiment_id):
+            number = fleet.tiers.get(host_class, -1)
+            if any(agent.tier == number and not obstacle(wanted, agent, now=fleet.now) for agent in agents):
+                return replace(job, tier=host_class), f"experiment {job.experiment_id} is measured in tier {number}"
+        choice = choose_tier(wanted, agents, self._coverage(), now=fleet.now)
+        if choice.tier is None:
+            return job, choice.reason
+        return replace(job, tier=_representative(fleet, choice.tier)), choice.reason
+
+    def _coverage(self) -> dict[int, float]:
+        """By tier, how many jobs have ended there, run or wait."""
+        coverage: dict[int, float] = defaultdict(float)
+        for host_class, number in self._fleet.tiers.items():
+            members = [member for member in self._fleet.members.values() if member.host_class == host_class]
+            coverage[number] += max((member.pace.host_class.count for member in members), default=0)
+            coverage[number] += sum(self._before[member.name].jobs for member in members)
+        return coverage
+
+
+def place_stranded(profiling: Profiling) -> int:
+    """Places jobs again that wait for no agent, or for one that takes none any more, and says how many found one.
+
+    Any number of replicas may do it at once, every few seconds.
+    """
+    with profiling.database.begin() as unit:
+        fleet = read_fleet(profiling, unit)
+        able = [
+            fleet.agent_id(agent.id)
+            for agent in fleet.agents.values()
+            if not agent.away and agent.quarantined_until <= fleet.now
+        ]
+        stranded = unit.queue.stranded(able, PLACED_AT_ONCE)
+    moved = 0
+    for job_id in stranded:
+        with profiling.database.begin() as unit:
+            job = unit.jobs.lock_pending(job_id)
+            if job is None:
+                continue
+            placed = Placer(profiling, unit).place(job)
+            if (placed.placed_on, placed.tier) != (job.placed_on, job.tier):
+                unit.jobs.replace(placed)
+                unit.commit()
+                moved += bool(placed.placed_on)
+    return moved
+
+
+def _backlogs(unit: UnitOfWork, fleet: Fleet) -> dict[str, Backlog]:
+    """What each agent runs and what waits for it, by its name."""
+    before = backlogs(fleet.agents.values(), (), now=fleet.now)
+    for agent_id, waiting in unit.queue.backlogs().items():
+        backlog = before.get(fleet.name(agent_id))
+        if backlog is not None:
+            backlog.jobs += waiting.jobs
+            backlog.work_s += waiting.work_s
+    return before
+
+
+def _representative(fleet: Fleet, tier: int) -> str:
+    """The host class that stands for a tier, whatever other classes come and go: its fastest."""
+    members = [member for member in fleet.members.values() if fleet.tiers[member.host_class] == tier]
+    return max(members, key=lambda member: (member.gflop_per_s or 0.0, member.host_class)).host_class
