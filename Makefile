@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-scheduler test-gpu pictures bench-report
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-latency bench-scheduler test-gpu pictures bench-report
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-quality: $(READY) ## How well scores and predictors choose, on all workloa
 
 bench-report: $(READY) ## Size and opening time of the HTML report of 1,000 profiles
 	$(BIN)/python -m benchmarks.bench_report
+
+bench-latency: $(READY) ## How far predicted latencies are off on models never seen
+	$(BIN)/python -m benchmarks.bench_latency_prediction
 
 bench-scheduler: $(READY) ## The scheduling policy against round robin, simulated
 	$(BIN)/python -m benchmarks.bench_scheduler

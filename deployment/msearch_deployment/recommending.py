@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from msearch_deployment.candidates import Candidate
 from msearch_deployment.choosing import criteria, merit, order_key
 from msearch_deployment.configurations import REPLICAS, Configuration, PriceOf, Wish, configurations
-from msearch_deployment.limits import Limit
+from msearch_deployment.limits import RESPONSE_LATENCIES, Limit
 
 TOP = 3
 
@@ -95,9 +95,14 @@ class _Chooser:
     candidates: tuple[Candidate, ...]
     wish: Wish
     price_of: PriceOf
+    seen: dict[tuple[Limit, ...], list[Configuration]] = field(default_factory=dict)
 
     def every(self, wish: Wish) -> list[Configuration]:
-        return list(configurations(self.candidates, wish, self.price_of))
+        """All configurations; of the wishes of one question only limits on latencies tell their sizes apart."""
+        latencies = tuple(limit for limit in wish.limits if limit.quantity in RESPONSE_LATENCIES)
+        if latencies not in self.seen:
+            self.seen[latencies] = list(configurations(self.candidates, wish, self.price_of))
+        return self.seen[latencies]
 
     def fitting(self, wish: Wish) -> list[Configuration]:
         """What meets all limits and can be sized, best first."""
@@ -111,15 +116,15 @@ class _Chooser:
     def _change(self, limit: Limit, best: Configuration | None) -> Change | None:
         """The smallest relaxation of one limit whose answer is better; by bisection, since answers only get better."""
         steps = sorted(self._values(limit), key=limit.excess)
-        low, high = 0, len(steps)
+        if not steps or self._better(limit.relaxed_to(steps[-1]), limit, best) is None:
+            return None
+        low, high = 0, len(steps) - 1
         while low < high:
             middle = (low + high) // 2
             if self._better(limit.relaxed_to(steps[middle]), limit, best) is None:
                 low = middle + 1
             else:
                 high = middle
-        if low == len(steps):
-            return None
         relaxed = limit.relaxed_to(steps[low])
         answer = self._better(relaxed, limit, best)
         return None if answer is None else Change(limit, relaxed, answer)
