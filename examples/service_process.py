@@ -34,8 +34,8 @@ def running_service(folder: Path, log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_agent(server: str, folder: Path, log: Path) -> Iterator[str]:
-    """A profiler agent of that service, with its cache in `folder`; gives its id.
+def running_agent(server: str, folder: Path, log: Path, *, name: str = "") -> Iterator[str]:
+    """A profiler agent of that service, with its cache in `folder`; gives its id. `name`: the host's if empty.
 
     It is stopped when the block ends, however it ends. `log` takes what it writes, and stays.
 
@@ -43,6 +43,7 @@ def running_agent(server: str, folder: Path, log: Path) -> Iterator[str]:
         ServiceFailed: it did not come up.
     """
     command = ["profiler_agent", "run", "--server", server, "--data-dir", str(folder)]
+    command += ["--name", name] if name else []
     with _running("the profiler agent", command, folder / "ready", log) as agent_id:
         yield agent_id
 

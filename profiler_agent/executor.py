@@ -33,7 +33,8 @@ HOST_SHARE = 0.9
 _DEVICELESS = ("null", "remote")
 """Backends that run no artifact, and nothing on a device of this host."""
 
-_MEASURING = ":run_variant"
+_MEASURING = (":run_variant", ":verify_variant")
+_PREPARING = ":make_inputs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +116,9 @@ class Executor:
 
         def child(task: str, argument: Any, on_message: Callable[[Any], None]) -> Any:
             os.utime(compiled)
-            device = _device_of(argument) if task.endswith(_MEASURING) else ""
             own = _for_variant(limits, argument)
-            return self._run_child(held, task, argument, on_message, limits=own, device=device)
+            device, shared = _device_for(task, argument)
+            return self._run_child(held, task, argument, on_message, limits=own, device=device, shared=shared)
 
         return measure_job(order, child, held.report)
 
@@ -233,8 +234,8 @@ def _for_variant(limits: ChildLimits, argument: Any) -> ChildLimits:
 def _locked(device: str, cancelled: threading.Event, deadline: float, *, shared: bool) -> Iterator[None]:
     """One measurement at a time per device of the host, over all its agents: a file lock, which dies with its holder.
 
-    Only runs are measurements; compiling and verifying go on beside them, in no other job's window, because an agent
-    of capacity 1 does one thing at a time. Evaluations share the device with each other, and with no measurement.
+    Runs are measurements, and so are the cold starts of verifications. What computes and is not timed (evaluations, the
+    reference's outputs) shares the device with its like, and with no measurement.
     """
     if not device:
         yield
@@ -266,8 +267,13 @@ def _open_lock(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _device_of(argument: Any) -> str:
-    variant = argument["compile"]["variant"]
+def _device_for(task: str, argument: Any) -> tuple[str, bool]:
+    """The device that a task of a measuring job needs, "" for none, and whether it shares it."""
+    if task.endswith(_PREPARING):
+        return ("cpu" if argument["files"]["artifact"] is not None else ""), True
+    if not task.endswith(_MEASURING):
+        return "", False
+    variant = argument.get("compile", argument)["variant"]
     if variant["backend"] in _DEVICELESS:
-        return ""
-    return str(variant["device"] or ("cuda:0" if variant["backend"] == "tensorrt" else "cpu"))
+        return "", False
+    return str(variant["device"] or ("cuda:0" if variant["backend"] == "tensorrt" else "cpu")), False
