@@ -1,0 +1,140 @@
+"""Evaluate jobs from end to end: a real client, a real service, a real agent, over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from msearch_card import parse_card
+from msearch_client import Client, Job, JobFailedError, JobState
+from msearch_client.cli import app
+from msearch_running import run_model
+from tests.agent_process import running_agent
+from tests.service_process import running_service
+from tests.small_zoo import make_card, make_table, write_net, write_zoo
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("evaluating")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
+    (folder / "service").mkdir()
+    with running_service(folder / "service") as address, running_agent(address, folder, "one"):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(server: str) -> Iterator[Client]:
+    with Client(server) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def zoo(client: Client, folder: Path) -> Path:
+    """Three sound models, and one that gives NaN, in a folder with their data and a target."""
+    write_zoo(folder)
+    for name in ("near", "mid", "far"):
+        source = client.new_dataset(f"{name}-data", folder / f"{name}.parquet", labels="label")
+        client.register_model(folder / f"{name}.yaml", artifact=folder / f"{name}.onnx", dataset=source)
+    write_net(folder / "nan.onnx", bias=float("nan"))
+    client.register_model(make_card("nan"), artifact=folder / "nan.onnx", dataset="near-data")
+    return folder
+
+
+def ended(client: Client, job: Job) -> Job:
+    *_, last = client.watch_job(job)
+    return last
+
+
+def test_the_agent_says_what_it_can_run(client: Client, zoo: Path) -> None:
+    (agent,) = client.list_agents()
+    assert "onnx" in agent.evaluates
+
+
+def test_models_run_on_a_target_and_are_not_run_twice(client: Client, zoo: Path) -> None:
+    sample = client.put_evaluation_sample(zoo / "target.parquet", keep_s=3600)
+    assert (sample.kind, sample.row_count, sample.has_rows) == ("target", 150, True)
+    submitted = client.evaluate(["near", "mid", "nan"], sample)
+    assert not submitted.refused
+    jobs = {job.model_name: ended(client, job) for job in submitted.jobs}
+    assert jobs["near@1"].state is JobState.SUCCEEDED
+    assert jobs["mid@1"].state is JobState.SUCCEEDED
+    failure = jobs["nan@1"].failure
+    assert failure is not None
+    assert failure.code == "wrong_output"
+    assert "NaN" in failure.message
+    again = client.evaluate(["near", "mid"], sample)
+    assert (again.jobs, len(again.stored_model_ids)) == ((), 2)
+    known = {item.model_name: item for item in client.evaluations(sample=sample)}
+    assert set(known) == {"near@1", "mid@1"}
+    assert known["near@1"].accuracy is None
+    assert known["near@1"].row_count == 150
+    client.delete_evaluation_sample(sample)
+    assert client.evaluations(sample=sample.id).total == 0
+
+
+def test_an_agent_validates_as_this_machine_does(client: Client, zoo: Path) -> None:
+    held_out = make_table(0.0, 90)
+    by_agent = client.validate("near", held_out, labels="label", by="agent")
+    here = client.validate("mid", held_out, labels="label")
+    rows = held_out["label"].to_pylist()
+    own = run_model(parse_card(make_card("near")), zoo / "near.onnx", held_out)
+    right = np.mean([a == b for a, b in zip(own.named_votes(), rows, strict=True)])
+    assert by_agent.accuracy == pytest.approx(float(right))
+    assert (by_agent.row_count, by_agent.measured_by) == (90, "agent")
+    assert (here.row_count, here.measured_by) == (90, "client")
+    (known,) = [item for item in client.evaluations(model="near") if item.accuracy is not None]
+    assert known.low is not None
+    assert known.high is not None
+    assert known.low <= float(right) <= known.high
+    assert known.job_id
+
+
+def test_a_model_that_cannot_be_run_is_told_at_once(client: Client, zoo: Path) -> None:
+    with pytest.raises(JobFailedError, match="wrong_output"):
+        client.validate("nan", make_table(0.0, 40), labels="label", by="agent")
+
+
+def test_noise_on_the_weights_travels_with_the_outputs(client: Client, zoo: Path) -> None:
+    sample = client.put_evaluation_sample(make_table(0.3, 30, labels=False))
+    (job,) = client.evaluate("far", sample, with_noise=True).jobs
+    assert ended(client, job).state is JobState.SUCCEEDED
+    assert client.evaluate("far", sample, with_noise=True).jobs == ()
+
+
+def test_the_command_line_lists_what_is_known(server: str, client: Client, zoo: Path) -> None:
+    environment = {"MSEARCH_SERVER": server, "COLUMNS": "160", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
+    client.validate("near", make_table(0.0, 90), labels="label", by="agent")
+    listed = CliRunner().invoke(app, ["evaluations", "list", "--model", "near"], env=environment)
+    assert listed.exit_code == 0, listed.stderr
+    assert "agent" in listed.stdout
+    shown = CliRunner().invoke(app, ["models", "show", "near"], env=environment)
+    assert "measured by an agent" in shown.stdout
+
+
+def test_a_real_model_of_the_zoo_gives_what_it_gives_here(client: Client, zoo: Path) -> None:
+    from examples.zoo.locations import zoo_folder
+    from msearch_card import load_card
+
+    digits = zoo_folder() / "images"
+    if not digits.is_dir():
+        pytest.skip("the example zoo is not built: python -m examples.zoo build")
+    card = load_card(digits / "cards" / "digits-mnist.yaml")
+    artifact = digits / "models" / "digits-mnist.onnx"
+    source = client.new_dataset("digits", digits / "sources" / "digits-mnist.parquet", labels="label", limit_rows=200)
+    client.register_model(card, artifact=artifact, dataset=source)
+    validation = digits / "validation" / "digits-mnist.parquet"
+    measured = client.validate("digits-mnist", validation, labels="label", by="agent")
+    claimed = next(metric.value for metric in card.metrics if metric.name == "accuracy")
+    assert measured.accuracy == pytest.approx(claimed, abs=1e-6)
+    assert measured.row_count == pq.read_table(validation).num_rows
