@@ -20,7 +20,7 @@ from msearch_client._local_running import OnShare, run_locally, unheard
 from msearch_client._predicting import predict_locally
 from msearch_client._rankings import Candidate, FailedModel, Ranking, WeightedScore
 from msearch_client._sample_bytes import read_rows
-from msearch_client._searching import OrderBy, SearchCalls
+from msearch_client._searching import MOST_A_PAGE, OrderBy, SearchCalls
 from msearch_sketch import Dataset, Points, Signature, project
 
 PREDICTED = "predicted_accuracy"
@@ -145,8 +145,12 @@ class RerankCalls(SearchCalls, EvaluationCalls):
     ) -> Ranking:
         """The same candidates, by what their outputs foretell."""
         wanted = {candidate.model.id for candidate in first} - set(failed)
-        answer = self.search(signature, order_by=PREDICTED, top=None, sample=sample, **asked)
-        found = [candidate for candidate in answer if candidate.model.id in wanted]
+        asked |= {"scores": [name for name in first.score_names if name != PREDICTED]}
+        for top in (MOST_A_PAGE, None):
+            answer = self.search(signature, order_by=PREDICTED, top=top, sample=sample, **asked)
+            found = [candidate for candidate in answer if candidate.model.id in wanted]
+            if len(found) == len(wanted) or not answer.next_page_token:
+                break
         judged = [item for item in found if item.prediction is not None and item.prediction.accuracy is not None]
         refused = {item.model.id: _refused(item) for item in found if item not in judged}
         return dataclasses.replace(

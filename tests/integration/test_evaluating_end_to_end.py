@@ -105,6 +105,40 @@ def test_a_model_that_cannot_be_run_is_told_at_once(client: Client, zoo: Path) -
         client.validate("nan", make_table(0.0, 40), labels="label", by="agent")
 
 
+def test_agents_and_this_machine_foretell_the_same(server: str, client: Client, zoo: Path) -> None:
+    said: list[str] = []
+    ranking = client.rerank(zoo / "target.parquet", k=4, explain=True, running=lambda _, words: said.append(words))
+    assert [candidate.rank for candidate in ranking] == [1, 2, 3]
+    assert {item.model: item.code for item in ranking.failed} == {"nan@1": "wrong_output"}
+    assert ranking.score_names[-1] == "adaptivity"
+    assert any("near@1" in words for words in said)
+    here = client.rerank(zoo / "target.parquet", k=4, local=True, artifacts=zoo / "artifacts")
+    there = {candidate.model.name: candidate.prediction for candidate in ranking}
+    for candidate in here:
+        own, agents = candidate.prediction, there[candidate.model.name]
+        assert own is not None
+        assert agents is not None
+        assert own.form == agents.form == "outputs"
+        assert own.accuracy == pytest.approx(agents.accuracy, abs=1e-3)
+        assert own.low == pytest.approx(agents.low, abs=1e-3)
+        assert own.predictor_version == agents.predictor_version
+        assert agents.contributions
+    before = client.list_jobs().total
+    again = client.rerank(zoo / "target.parquet", k=3)
+    assert len(again) + len(again.failed) == 3
+    assert client.list_jobs().total - before <= 1  # only the one that failed is tried again
+
+
+def test_the_command_line_says_what_leaves_this_machine(server: str, client: Client, zoo: Path) -> None:
+    environment = {"MSEARCH_SERVER": server, "COLUMNS": "160", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
+    words = ["query", "--data", str(zoo / "target.parquet"), "--rerank", "4", "--keep", "2h"]
+    result = CliRunner().invoke(app, words, env=environment)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith(f"note: the rows of {zoo / 'target.parquet'} are stored with {server} for 2 hours")
+    assert result.stdout.splitlines()[0] == "3 candidates for 150 rows, ordered by predicted_accuracy"
+    assert "nan@1: wrong_output: " in result.stdout
+
+
 def test_noise_on_the_weights_travels_with_the_outputs(client: Client, zoo: Path) -> None:
     sample = client.put_evaluation_sample(make_table(0.3, 30, labels=False))
     (job,) = client.evaluate("far", sample, with_noise=True).jobs

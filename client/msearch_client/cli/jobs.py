@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from msearch_client import Client, Explanation, Job, JobState
+from msearch_client import Client, EvaluateSpec, Explanation, Job, JobState
 from msearch_client.cli import options
 from msearch_client.cli.figures import format_duration
 from msearch_client.cli.following import describe, follow
@@ -111,6 +111,7 @@ def print_job(job: Job, *, json: bool) -> None:
             "state": job.state.value + (", asked to be cancelled" if job.cancel_requested and not job.ended else ""),
             "failure": f"{job.failure.code}: {job.failure.message}" if job.failure else "",
             "progress": "" if job.ended else f"{job.progress.fraction:.0%} {describe(job)}",
+            "evaluates": "" if spec.evaluate is None else describe_evaluate(spec.evaluate),
             "variants": "\n".join(str(variant) for variant in spec.variants),
             "loads": "\n".join(str(load) for load in spec.loads),
             "remote target": spec.remote_target,
@@ -128,6 +129,11 @@ def print_job(job: Job, *, json: bool) -> None:
             "profiles": "\n".join(job.profile_ids),
         }
     )
+
+
+def describe_evaluate(spec: EvaluateSpec) -> str:
+    """What an evaluate job runs its model on."""
+    return f"{count(spec.row_count, 'row')} of sample {spec.sample_id}" + (", with noise" if spec.with_noise else "")
 
 
 def format_estimate(job: Job) -> str:

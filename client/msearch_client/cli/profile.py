@@ -145,6 +145,10 @@ def print_profiles(measured: Profiles, *, json: bool) -> None:
         return
     job = measured.job
     took = format_duration(job.took)
+    if job.spec.evaluate is not None:
+        rows = count(job.spec.evaluate.row_count, "row")
+        print_line(f"outputs of {job.model_name} on {rows} in {took}")
+        return
     print_line(f"{count(len(measured), 'profile')} of {job.model_name or 'no model'}" + (f" in {took}" if took else ""))
     if measured.profiles:
         print_table(
