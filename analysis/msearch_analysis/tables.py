@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
-from msearch_analysis.amounts import format_amount, format_number
+from msearch_analysis.amounts import format_amount
 from msearch_analysis.errors import AnalysisError
 
 Value: TypeAlias = str | float | int | bool | datetime | None
@@ -39,7 +39,7 @@ class Column:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, (int, float)):
-            return format_amount(float(value), self.unit) if self.unit else _plain(value)
+            return format_amount(float(value), self.unit)
         if isinstance(value, datetime):
             return value.strftime("%Y-%m-%d %H:%M")
         return value
@@ -119,7 +119,3 @@ def write_file(path: Path, data: bytes) -> None:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise AnalysisError(f"cannot write {path}: {error.strerror or error}") from None
-
-
-def _plain(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else format_number(value)

@@ -68,8 +68,8 @@ def numbers_of(chart: Chart) -> Iterator[float]:
 
 def test_the_analyses_of_the_design_are_there() -> None:
     assert list(ANALYSES) == [
-        "leaderboard", "latency", "load-curves", "heat-maps", "variants", "roofline", "cold-start", "stages", "energy",
-        "pareto", "hosts", "verdicts",
+        "best", "leaderboard", "latency", "load-curves", "heat-maps", "variants", "roofline", "cold-start", "stages",
+        "energy", "pareto", "hosts", "verdicts",
     ]  # fmt: skip
 
 
@@ -79,9 +79,9 @@ def test_an_analysis_explains_itself(analysis: Analysis) -> None:
     assert analysis.reading.endswith(".")
 
 
-def test_it_finds_something_in_a_full_study(findings: Findings) -> None:
+def test_it_finds_something_in_a_full_study(analysis: Analysis, findings: Findings) -> None:
     assert findings.table.rows
-    assert findings.charts
+    assert findings.charts or analysis.name == "best"
 
 
 def test_every_axis_says_what_it_shows_in_which_unit(findings: Findings) -> None:

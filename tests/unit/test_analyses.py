@@ -129,6 +129,18 @@ def test_a_leaderboard_ranks_within_a_load_and_a_host_class() -> None:
     }
 
 
+def test_the_best_is_valid_and_offered() -> None:
+    def one(form: str, p99_ms: float, **fields: object) -> Profile:
+        return with_value(make_profile(SMALL, form, "single_stream", **fields), "p99_ms", p99_ms)
+
+    (row,) = findings(
+        "best",
+        [one("torch fp32", 0.1, broken=("disturbed",)), one("onnxruntime int8_dynamic", 0.2),
+         one("openvino fp32", 0.3), one("onnxruntime fp32", 0.4)],
+    ).table.rows  # fmt: skip
+    assert row["p99_ms"] == f"{SMALL.name}, openvino fp32: 0.300 ms"
+
+
 def test_a_quantity_that_does_not_exist_is_refused_with_the_nearest() -> None:
     with pytest.raises(AnalysisError) as caught:
         findings("leaderboard", [], metric="p99_mss")

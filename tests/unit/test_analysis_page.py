@@ -157,7 +157,6 @@ def test_no_name_becomes_markup() -> None:
     assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "src"]
     assert "<script" not in text
     assert "{{7*7}}" in text
-    assert "49" not in "".join(part for part in page.texts if "7*7" in part)
 
 
 @pytest.mark.parametrize("label", [EVIL, "$x^2$", "a\x07b", "名前 <&>", "x" * 500])

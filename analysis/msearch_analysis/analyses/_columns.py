@@ -8,12 +8,13 @@ from msearch_analysis.labels import words_of
 from msearch_analysis.rows import Quantity, Row
 from msearch_analysis.tables import Column, Value
 
-WHAT = (Column("model"), Column("variant"), Column("load"), Column("host_class"))
-VERDICT = (Column("verdict"), Column("reasons"))
+SUBJECT = (Column("model"), Column("variant"), Column("load"), Column("host_class"))
+WHAT = (*SUBJECT, Column("verdict"))
+REASONS = Column("reasons", heading="rules that did not hold")
 
 
 def what(row: Row) -> dict[str, Value]:
-    """Cells for `WHAT` and `VERDICT`, and the profile's id."""
+    """Cells for `WHAT` and `REASONS`, and the profile's id."""
     return {
         "model": row.model or "none",
         "variant": row.variant,

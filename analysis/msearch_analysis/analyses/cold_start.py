@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msearch_analysis.analyses._columns import WHAT, measured, values, what
+from msearch_analysis.analyses._columns import SUBJECT, measured, values, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_BARS, group, largest, not_drawn
 from msearch_analysis.charts import Axis, Stack, Stacks
@@ -23,7 +23,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     charts = tuple(_chart(titled(study, "shortest first", host=host), rows) for host, rows in drawn.items())
     quantities = [quantity_of(study, name) for name in (TOTAL, *PARTS)]
     table = Table(
-        (*(column for column in WHAT if column.name != "load"), *measured(quantities), Column("profile")),
+        (*(column for column in SUBJECT if column.name != "load"), *measured(quantities), Column("profile")),
         tuple(what(row) | values(row, quantities) for row in one_each),
     )
     return Findings(table, charts, not_drawn(groups, drawn))

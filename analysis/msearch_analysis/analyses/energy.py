@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, measured, values, what, with_interval
+from msearch_analysis.analyses._columns import REASONS, WHAT, interval, measured, values, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_BARS, best_first, group, largest, not_drawn
 from msearch_analysis.analyses.leaderboard import bars_of
@@ -40,9 +40,9 @@ def _analyse(study: Study, options: Options) -> Findings:
     )
 
     return Findings(
-        Table((*WHAT, *with_interval(*quantities), Column("energy_source"), *measured(beside), *VERDICT), cells),
+        Table((*WHAT, *with_interval(*quantities), Column("energy_source"), *measured(beside), REASONS), cells),
         tuple(charts),
-        tuple(notes),
+        tuple(dict.fromkeys(notes)),
     )
 
 

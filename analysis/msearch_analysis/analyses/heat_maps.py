@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from msearch_analysis.amounts import format_number
-from msearch_analysis.analyses._columns import VERDICT, WHAT, measured, values, what
+from msearch_analysis.analyses._columns import REASONS, WHAT, measured, values, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_CHARTS, group, largest
 from msearch_analysis.charts import Axis, Cell, HeatMap
@@ -77,7 +77,7 @@ def _analyse(study: Study, options: Options) -> Findings:
         for row in rows
     ]
     notes = () if charts else ("a heat map needs at least two values of both settings, all else equal: none has them",)
-    return Findings(Table((*WHAT, *settings, *measured(quantities), *VERDICT), tuple(cells)), tuple(charts), notes)
+    return Findings(Table((*WHAT, *settings, *measured(quantities), REASONS), tuple(cells)), tuple(charts), notes)
 
 
 def _grids(rows: tuple[Row, ...], pair: Pair) -> dict[tuple[str, ...], list[Row]]:

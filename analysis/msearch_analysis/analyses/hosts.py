@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from msearch_analysis.analyses._columns import WHAT
+from msearch_analysis.analyses._columns import SUBJECT
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_BARS, group
 from msearch_analysis.charts import Axis, Range, Ranges
@@ -87,7 +87,7 @@ def _cells(first: Row, other: Row, quantity: Quantity, found: Difference) -> dic
 
 
 _COLUMNS = (
-    *(column for column in WHAT if column.name != "host_class"),
+    *(column for column in SUBJECT if column.name != "host_class"),
     Column("quantity"),
     Column("baseline"),
     Column("host_class"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, what, with_interval
+from msearch_analysis.analyses._columns import REASONS, WHAT, interval, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_CHARTS, MOST_LINES, group, is_wide, largest, not_drawn
 from msearch_analysis.charts import Axis, Chart, Plot, Point, Range, Ranges, Series
@@ -33,7 +33,7 @@ def _analyse(study: Study, options: Options) -> Findings:
         Column("requests", number=True),
         *with_interval(*quantities),
         *(Column(f"{name}_of_all_ms", heading=HEADINGS.get(name, name), unit="ms", number=True) for name in SHARES),
-        *VERDICT,
+        REASONS,
     )
     cells = tuple(what(row) | interval(row, *quantities) | _of_all(row) for row in rows)
     notes = not_drawn(groups, drawn)

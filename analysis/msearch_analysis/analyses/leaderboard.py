@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, what, with_interval
+from msearch_analysis.analyses._columns import REASONS, WHAT, interval, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_BARS, MOST_TIMES, best_first, group, largest, not_drawn, spread
 from msearch_analysis.charts import Bar, Bars
@@ -22,7 +22,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     drawn = largest({key: rows for key, rows in groups.items() if best_first(rows, quantity)})
     rows = [cells for members in groups.values() for cells in _ranked(members, quantity)]
     columns = (
-        Column("rank", number=True), *WHAT, *with_interval(quantity), Column("offer"), *VERDICT, Column("profile"),
+        Column("rank", number=True), *WHAT, *with_interval(quantity), Column("offer"), REASONS, Column("profile"),
     )  # fmt: skip
     charts = tuple(
         _chart(study, titled(study, load, host=host), members, quantity) for (load, host), members in drawn.items()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from msearch_analysis.amounts import format_number
-from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, measured, values, what, with_interval
+from msearch_analysis.analyses._columns import REASONS, WHAT, interval, measured, values, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_CHARTS, MOST_LINES, group, is_wide, largest, not_drawn
 from msearch_analysis.charts import Axis, Chart, Guide, Plot, Point, Series
@@ -65,7 +65,7 @@ def _analyse(study: Study, options: Options) -> Findings:
         notes.append("a curve needs one variant under at least two rates (server) or numbers of clients (concurrency)")
 
     strength = Column("strength", heading="rate or clients", number=True)
-    columns = (*WHAT, strength, *with_interval(quantity), *measured(beside), *VERDICT)
+    columns = (*WHAT, strength, *with_interval(quantity), *measured(beside), REASONS)
     return Findings(Table(columns, tuple(cells)), tuple(charts), tuple(notes))
 
 

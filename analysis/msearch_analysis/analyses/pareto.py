@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, measured, values, what
+from msearch_analysis.analyses._columns import REASONS, WHAT, measured, values, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_CHARTS, group, is_wide
 from msearch_analysis.charts import Plot, Point, Series
@@ -60,7 +60,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     )
     columns = (
         *WHAT, *measured((x, *partners)), Column("front", heading=f"on the front of {words_of(x.name)} and"),
-        Column("offer"), *VERDICT,
+        Column("offer"), REASONS,
     )  # fmt: skip
     notes = () if charts else (f"a front needs at least {LEAST} profiles under one load on one kind of host",)
     return Findings(Table(columns, cells), tuple(charts), notes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msearch_analysis.analyses._columns import WHAT, what
+from msearch_analysis.analyses._columns import SUBJECT, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_CHARTS, group, largest, not_drawn
 from msearch_analysis.charts import Axis, Plot, Point, Series
@@ -140,7 +140,7 @@ def _table(rows: list[Row], peaks: dict[str, dict[int, tuple[float, float]]]) ->
             }
         )
     columns = (
-        *WHAT,
+        *SUBJECT,
         Column("flops", heading="FLOPs of a sample", unit="FLOP", number=True),
         Column("intensity", heading="intensity at most", unit="FLOP/byte", number=True),
         Column("achieved", unit="GFLOP/s", number=True),

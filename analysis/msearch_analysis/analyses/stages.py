@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, measured, values, what
+from msearch_analysis.analyses._columns import REASONS, WHAT, measured, values, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_BARS, MOST_TIMES, group, largest, not_drawn
 from msearch_analysis.charts import Axis, Stack, Stacks
@@ -24,7 +24,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     charts = tuple(_chart(titled(study, load, host=host), members) for (load, host), members in drawn.items())
     quantities = [quantity_of(study, name) for name in QUANTITIES]
     cells = tuple(what(row) | values(row, quantities) for row in rows)
-    return Findings(Table((*WHAT, *measured(quantities), *VERDICT), cells), charts, not_drawn(groups, drawn))
+    return Findings(Table((*WHAT, *measured(quantities), REASONS), cells), charts, not_drawn(groups, drawn))
 
 
 def parts_of(row: Row) -> tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msearch_analysis.analyses._columns import VERDICT, WHAT, interval, what, with_interval
+from msearch_analysis.analyses._columns import REASONS, WHAT, interval, what, with_interval
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.analyses._groups import MOST_LINES, group, largest, not_drawn
 from msearch_analysis.charts import Axis, Guide, Plot, Point, Series
@@ -27,7 +27,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     )
     columns = (
         *WHAT, *with_interval(*quantities),
-        Column("offer"), Column("why"), *VERDICT,
+        Column("offer"), Column("why"), REASONS,
     )  # fmt: skip
     notes = not_drawn(groups, drawn)
     if not rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from msearch_analysis.analyses._columns import WHAT, what
+from msearch_analysis.analyses._columns import REASONS, SUBJECT, what
 from msearch_analysis.analyses._definition import Analysis, Findings, Options
 from msearch_analysis.charts import Axis, Bar, Bars
 from msearch_analysis.rows import Study
@@ -22,7 +22,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     cells = tuple(
         what(row) | {"details": "; ".join(f"{reason.rule}: {reason.detail}" for reason in row.reasons)} for row in lost
     )
-    table = Table((*WHAT, Column("details", heading="rules that did not hold"), Column("profile")), cells)
+    table = Table((*SUBJECT, Column("details", heading=REASONS.heading), Column("profile")), cells)
     notes = () if lost else ("every profile is VALID",)
     return Findings(table, (Bars("profiles by verdict", Axis("profiles"), bars),) if study.rows else (), notes)
 

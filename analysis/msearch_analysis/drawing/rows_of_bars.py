@@ -55,7 +55,7 @@ def draw_stacks(axes: Any, chart: Stacks) -> None:
                 _draw_bar(axes, place, left, value, colour_of(number), valid=stack.valid)
             left += value
         if stack.mark is not None:
-            axes.plot([stack.mark] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=1.6)
+            axes.plot([stack.mark] * 2, [place - 0.24, place + 0.24], color=INK, linewidth=1.6)
         _write_value(axes, place, max(left, stack.mark or 0.0) + 0.015 * longest, left, chart.axis)
     handles = [axes.barh([0], [0], color=colour_of(number), label=chart.parts[number]) for number in used]
     if chart.mark:
@@ -92,7 +92,7 @@ def draw_ranges(axes: Any, chart: Ranges) -> None:
         _plain_ticks(axes)
     elif chart.reference is None:
         axes.set_xlim(left=0)
-    axes.text(0.0, 1.0, chart.legend, transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
+    axes.text(0.0, 1.015, chart.legend, transform=axes.transAxes, fontsize=8, color=MUTED, va="bottom")
 
 
 def _prepare(axes: Any, axis: Axis, labels: Sequence[str]) -> None:

@@ -24,7 +24,8 @@ __all__ = ["make_page"]
 
 TITLE = "What was measured"
 OPEN_ROWS = 12
-"""Longer tables are folded away until they are asked for."""
+OPEN_ROWS_ALONE = 40
+"""Longer tables are folded away until they are asked for; where there is no picture beside them, much longer ones."""
 MOST_ROWS = 1_500
 
 
@@ -39,17 +40,16 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table as the page shows it; `numbers` are the columns, from 1, that are set to the right."""
+    """A table as the page shows it; `numbers` are the columns, from 1, that are set to the right.
+
+    `faint` says which rows are of INVALID profiles.
+    """
 
     headings: tuple[str, ...]
     rows: tuple[list[str], ...]
+    faint: tuple[bool, ...]
     numbers: tuple[int, ...]
     total: int
-
-    @property
-    def folded(self) -> bool:
-        """Whether it is long."""
-        return self.total > OPEN_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Section:
     pictures: tuple[Picture, ...]
     grid: Grid
     notes: tuple[str, ...]
+
+    @property
+    def folded(self) -> bool:
+        """Whether its table is long."""
+        return self.grid.total > (OPEN_ROWS if self.pictures else OPEN_ROWS_ALONE)
 
 
 def make_page(study: Study, *, title: str = "") -> str:
@@ -121,6 +126,7 @@ def _grid(table: Table) -> Grid:
     return Grid(
         tuple(column.title for _, column in kept),
         tuple([line[place] for place, _ in kept] for line in texts[:MOST_ROWS]),
+        tuple(row.get("verdict") == "INVALID" for row in table.rows[:MOST_ROWS]),
         tuple(number for number, (_, column) in enumerate(kept, 1) if column.number),
         len(texts),
     )
