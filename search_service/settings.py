@@ -41,7 +41,8 @@ class Settings:
     computed when they decide the order. Each answered search is logged at the level debug. `tls` comes from
     MSEARCH_LISTEN_TLS_CERT, MSEARCH_LISTEN_TLS_KEY and MSEARCH_LISTEN_TLS_CLIENT_CA (the client's names lack LISTEN).
     `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an
-    agent that does not renew loses its job.
+    agent that does not renew loses its job. `refit_every_s`: seconds between two looks whether the accuracy predictor
+    is to be fitted anew; 0 leaves that to RefitPredictor.
     """
 
     data_dir: Path
@@ -61,6 +62,7 @@ class Settings:
     tls: TlsFiles | None = None
     require_tokens: str = "auto"
     lease_s: int = 30
+    refit_every_s: int = 60
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -122,6 +124,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         signature_cache_bytes=integer("signature_cache_bytes", lowest=0),
         grace_s=integer("grace_s", lowest=0),
         lease_s=integer("lease_s"),
+        refit_every_s=integer("refit_every_s", lowest=0),
         tls=_check_tls(*(text(name, "") for name in ("listen_tls_cert", "listen_tls_key", "listen_tls_client_ca"))),
         require_tokens=_check_one_of("REQUIRE_TOKENS", text("require_tokens", _DEFAULTS.require_tokens), TOKEN_RULES),
     )

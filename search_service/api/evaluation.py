@@ -16,7 +16,7 @@ from search_service.api.wire.registry import read_reference
 from search_service.usecases import evaluate_jobs, evaluation_samples, evaluations, validations
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.fields import invalid
-from search_service.usecases.predictors import the_default
+from search_service.usecases.refitting import Refitter, refit
 
 _log = structlog.get_logger()
 
@@ -24,8 +24,9 @@ _log = structlog.get_logger()
 class EvaluationServicer(evaluation_service_pb2_grpc.EvaluationServiceServicer):
     """See evaluation_service.proto; method by method."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, refitter: Refitter) -> None:
         self._evidence = evidence
+        self._refitter = refitter
 
     def PutEvaluationSample(
         self, request_iterator: Iterator[pb.PutEvaluationSampleRequest], context: grpc.ServicerContext
@@ -118,12 +119,12 @@ class EvaluationServicer(evaluation_service_pb2_grpc.EvaluationServiceServicer):
         return pb.CalibrateResponse(notices=["this version plans no evaluations: name models and a sample"])
 
     def GetPredictor(self, request: pb.GetPredictorRequest, context: grpc.ServicerContext) -> pb.GetPredictorResponse:
-        found = the_default()
+        found = self._refitter.predictors.current()
         return pb.GetPredictorResponse(info=wire.write_predictor(found), data=found.data if request.with_data else b"")
 
     def RefitPredictor(
         self, request: pb.RefitPredictorRequest, context: grpc.ServicerContext
     ) -> pb.RefitPredictorResponse:
-        return pb.RefitPredictorResponse(
-            info=wire.write_predictor(the_default()), notice="this version fits no predictor: the default is in use"
-        )
+        done = refit(self._refitter)
+        _log.info("predictor_refitted", version=done.in_use.version, notice=done.notice)
+        return pb.RefitPredictorResponse(info=wire.write_predictor(done.in_use), notice=done.notice)

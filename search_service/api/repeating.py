@@ -32,11 +32,11 @@ class Repeating:
         """Begins."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the thread, after the round that it is in."""
+    def stop(self, wait_s: float | None = None) -> None:
+        """Ends the thread, after the round that it is in; waits for that so long, or as long as it takes."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(wait_s)
 
     def _repeat(self) -> None:
         pause_s = self._first_after_s

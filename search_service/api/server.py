@@ -41,6 +41,7 @@ from search_service.settings import TlsFiles
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.profiling import Profiling
+from search_service.usecases.refitting import Refitter
 from search_service.usecases.registry import Registry
 from search_service.usecases.search import Searcher
 from search_service.usecases.tokens import Access
@@ -81,6 +82,7 @@ class Server:
         access: Access,
         experimenting: Experimenting,
         evidence: Evidence,
+        refitter: Refitter,
         tokens: Tokens,
         listen: str,
         threads: int,
@@ -113,7 +115,9 @@ class Server:
         agent_service_pb2_grpc.add_AgentServiceServicer_to_server(
             AgentServicer(profiling, evidence, self._agents), self._server
         )
-        evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(EvaluationServicer(evidence), self._server)
+        evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server(
+            EvaluationServicer(evidence, refitter), self._server
+        )
         access_service_pb2_grpc.add_AccessServiceServicer_to_server(AccessServicer(access, tokens), self._server)
         benchmark_service_pb2_grpc.add_BenchmarkServiceServicer_to_server(
             BenchmarkServicer(experimenting), self._server

@@ -34,6 +34,7 @@ from search_service.usecases.once import forget_old_requests
 from search_service.usecases.orders import check_order, parse_order
 from search_service.usecases.placing import place_stranded
 from search_service.usecases.profiling import Profiling
+from search_service.usecases.refitting import Refitter, refit_if_worthwhile
 from search_service.usecases.registry import CardReader, NewInspection, Registry
 from search_service.usecases.revising import Reviser
 from search_service.usecases.search import Searcher
@@ -127,6 +128,7 @@ class Service:
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
         )
         self.evidence = Evidence(registry=self._registry, profiling=self._profiling, new_reader=ArrowSampleReader)
+        self.refitter = Refitter(registry=self._registry, predictors=self.predictors)
         self._server = Server(
             self._registry,
             searcher,
@@ -134,6 +136,7 @@ class Service:
             access=self._access,
             experimenting=self._experimenting,
             evidence=self.evidence,
+            refitter=self.refitter,
             tokens=Tokens(partial(authenticate, self._access), self._any_token_exists, settings.require_tokens),
             listen=settings.listen,
             threads=settings.threads,
@@ -148,6 +151,13 @@ class Service:
             "msearch-search-keeper",
             lambda: advance_searches(self._experimenting),
             interval_s=SEARCH_INTERVAL_S,
+            failed=_note_failure,
+        )
+        self._learner = Repeating(
+            "msearch-learner",
+            self._learn,
+            interval_s=settings.refit_every_s,
+            first_after_s=settings.refit_every_s,
             failed=_note_failure,
         )
         self._lease_keeper = Repeating(
@@ -177,6 +187,8 @@ class Service:
         self._follower.start()
         self._housekeeper.start()
         self._lease_keeper.start()
+        if self._settings.refit_every_s:
+            self._learner.start()
         self._search_keeper.start()
         if self._settings.require_tokens == "always" and not self._any_token_exists():
             _log.warning("no_token_exists", advice="create one: msearch-service token create NAME --role admin")
@@ -189,6 +201,7 @@ class Service:
         self._follower.stop()
         self._search_keeper.stop()
         self._lease_keeper.stop()
+        self._learner.stop(self._settings.grace_s)  # a fit may take minutes, and stores nothing before its end
         self._housekeeper.stop()
 
     def _any_token_exists(self) -> bool:
@@ -219,6 +232,11 @@ class Service:
         for event, count in counts.items():
             if count:
                 _log.info(event, count=count)
+
+    def _learn(self) -> None:
+        done = refit_if_worthwhile(self.refitter)
+        if done is not None:
+            _log.info("predictor_refitted", version=done.in_use.version, notice=done.notice)
 
 
 def open_access(database: Database) -> Access:

@@ -67,15 +67,18 @@ def evidence_of(
 
     The classes of a source are called as the model calls them, where its labels are numbers.
     """
-    return [
-        _evidence(model, signatures.get(model.dataset_id), coresets, probabilities.get(model.id)) for model in models
-    ]
+    found = []
+    for model in models:
+        signature = signatures.get(model.dataset_id)
+        source = None if signature is None else coresets.get(model.dataset_id, signature)
+        found.append(evidence_of_one(model, signature, source, probabilities.get(model.id)))
+    return found
 
 
-def _evidence(
-    model: Model, signature: Signature | None, coresets: Coresets, probabilities: NDArray[Any] | None
+def evidence_of_one(
+    model: Model, signature: Signature | None, source: Coreset | None, probabilities: NDArray[Any] | None = None
 ) -> CandidateEvidence:
-    source = None if signature is None else coresets.get(model.dataset_id, signature)
+    """As `evidence_of`; `source` is the coreset of the signature."""
     if source is not None and source.classes:
         source = replace(source, classes=names_of(source.classes, model.classes))
     measured = model.validation.statistics if model.validation is not None else None
