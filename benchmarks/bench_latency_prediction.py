@@ -120,12 +120,11 @@ def _work(path: Path) -> Work:
     counts = count(path)
     assert counts.flops is not None
     assert counts.activation_bytes is not None
-    operators = sum(counts.operators.values()) - counts.operators.get("Constant", 0)
     return Work(
         flops=counts.flops,
         activation_bytes=counts.activation_bytes,
         parameters=counts.parameters,
-        operators=operators,
+        operators=counts.operator_count,
     )
 
 

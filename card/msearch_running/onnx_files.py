@@ -113,3 +113,28 @@ def _spec(value: ValueInfoProto) -> TensorSpec:
             extent.dim_value if extent.HasField("dim_value") else extent.dim_param or None for extent in kind.shape.dim
         ),
     )
+
+
+def fix_batch(model: ModelProto, batch: int) -> ModelProto:
+    """The model with its batch fixed: the first dimension of every input, and its symbol wherever it stands.
+
+    Inferred shapes inside are dropped, since they may repeat the free dimension under another name.
+    Raises LoadFailed if an input has another fixed first dimension.
+    """
+    fixed = ModelProto()
+    fixed.CopyFrom(model)
+    symbols: set[str] = set()
+    for value in inputs(fixed.graph):
+        if not value.type.tensor_type.shape.dim:
+            continue
+        first = value.type.tensor_type.shape.dim[0]
+        if first.HasField("dim_value") and first.dim_value != batch:
+            raise LoadFailed(f"the input {value.name!r} has a fixed batch of {first.dim_value}, not {batch}")
+        symbols.add(first.dim_param)
+        first.dim_value = batch
+    for value in (*fixed.graph.input, *fixed.graph.output):
+        for extent in value.type.tensor_type.shape.dim:
+            if extent.dim_param and extent.dim_param in symbols:
+                extent.dim_value = batch
+    del fixed.graph.value_info[:]
+    return fixed

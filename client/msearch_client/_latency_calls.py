@@ -8,8 +8,10 @@ from itertools import islice
 
 from msearch_client._catalogue import Model, ModelReference
 from msearch_client._errors import LocalError
+from msearch_client._graph_work import find_work
 from msearch_client._latency_evidence import Foretold, predict_missing
 from msearch_client._loads import Load, as_load
+from msearch_client._models import ModelCalls
 from msearch_client._profile_calls import ProfileCalls
 from msearch_client._profiles import Profile
 from msearch_client._recommendations import Figure
@@ -45,7 +47,7 @@ class LatencyPredictions(Record):
     reasons: tuple[str, ...]
 
 
-class LatencyCalls(ProfileCalls):
+class LatencyCalls(ProfileCalls, ModelCalls):
     """Predict what was not measured."""
 
     def predict_latency(
@@ -59,7 +61,8 @@ class LatencyCalls(ProfileCalls):
         """Predicts latencies of models where they were not measured (docs/latency-prediction.md).
 
         Args:
-            models: one or several; of each a profile on any host must say what its graph takes.
+            models: one or several. What the graph of each takes is known from a profile on any host, else counted from
+                its artifact, which is downloaded once; that needs the package onnx.
             load: the load to predict under; other models must have been measured under it.
             host_class: only host classes that begin so; empty for all on which others were measured.
             quantities: response latencies beside "p50_ms" and "p99_ms".
@@ -76,7 +79,9 @@ class LatencyCalls(ProfileCalls):
             Candidate(model_id=model.id, name=f"{model.name}@{model.version}", place=place)
             for place, model in enumerate(named, 1)
         ]
-        foretold = self._foretell(candidates, profiles, load_text, host_class, quantities)
+        foretold = self._foretell(
+            candidates, named, profiles, load=load_text, host_class=host_class, quantities=quantities
+        )
         return LatencyPredictions(
             predictions=tuple(
                 _as_prediction(candidate, one)
@@ -94,7 +99,9 @@ class LatencyCalls(ProfileCalls):
     def _foretell(
         self,
         candidates: Sequence[Candidate],
+        models: Iterable[Model],
         profiles: Mapping[str, Sequence[Profile]],
+        *,
         load: str,
         host_class: str,
         quantities: Iterable[str],
@@ -103,7 +110,10 @@ class LatencyCalls(ProfileCalls):
         if not load:
             raise LocalError(NO_LOAD, hint=LOAD_HINT)
         evidence = islice(self.list_profiles(load=load, page_size=MOST_PROFILES), MOST_EVIDENCE)
-        found = predict_missing(candidates, profiles, evidence, load=load, quantities=quantities, host_class=host_class)
+        graphs = {model.id: find_work(self, model, profiles[model.id]) for model in models}
+        found = predict_missing(
+            candidates, graphs, profiles, evidence, load=load, quantities=quantities, host_class=host_class
+        )
         return replace(found, candidates=tuple(_on_host(one, host_class) for one in found.candidates))
 
 

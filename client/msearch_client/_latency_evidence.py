@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from msearch_client._graph_work import QUANTITIES, GraphWork, work_of_profiles
 from msearch_client._loads import Scenario
 from msearch_client._profiles import Profile
 from msearch_client._variants import Precision, Variant
 from msearch_deployment import Candidate, Figure, Measured, Origin
-from msearch_deployment.latency import Case, LatencyPredictor, Machine, Observation, Unpredictable, Work
+from msearch_deployment.latency import Case, LatencyPredictor, Machine, Observation, Unpredictable
 
 WEIGHT_BYTES = {
     Precision.FP32: 4.0, Precision.BF16: 2.0, Precision.FP16: 2.0, Precision.INT8_DYNAMIC: 1.0,
     Precision.INT8_STATIC: 1.0,
 }  # fmt: skip
 USUAL = ("p50_ms", "p99_ms")
-_OF_THE_GRAPH = ("parameters", "operators", "activation_bytes", "flops", "artifact_bytes")
 _OPEN = (Scenario.SERVER, Scenario.FIND_PEAK)
 
 
@@ -31,6 +31,7 @@ class Foretold:
 
 def predict_missing(
     candidates: Sequence[Candidate],
+    graphs: Mapping[str, GraphWork],
     profiles: Mapping[str, Sequence[Profile]],
     evidence: Iterable[Profile],
     *,
@@ -42,7 +43,8 @@ def predict_missing(
 
     Args:
         candidates: of the recommendation.
-        profiles: of each candidate by model id, under any load: they say what its graph takes.
+        graphs: what the graph of each takes, by model id.
+        profiles: of each candidate by model id: what was measured needs no prediction, nor what was rejected.
         evidence: VALID profiles of any model under `load`.
         load: its short text.
         quantities: response latencies that limits are about; the p50 and the p99 are always tried.
@@ -61,19 +63,18 @@ def predict_missing(
         )
     found, count = [], 0
     for candidate in candidates:
-        own = profiles.get(candidate.model_id, ())
-        work = _work_of(own)
-        if work is None:
-            reasons.setdefault(f"no latency of {candidate.name} is predicted: no profile says what its graph takes")
+        graph = graphs[candidate.model_id]
+        if graph.work is None:
+            reasons.setdefault(graph.reason)
             found.append(candidate)
             continue
-        # What was measured and rejected is known well enough.
+        own = profiles.get(candidate.model_id, ())
         measured = {(str(one.variant), one.host_class) for one in own if one.load_text == load}
         predicted = []
         for variant, machine in forms:
             if (str(variant), machine.host_class) in measured:
                 continue
-            case = Case(model=candidate.name, work=work, machine=machine, batch=variant.batch_size)
+            case = Case(model=candidate.name, work=graph.work, machine=machine, batch=variant.batch_size)
             figures = {}
             for quantity in wanted:
                 try:
@@ -81,7 +82,7 @@ def predict_missing(
                 except Unpredictable as error:
                     reasons.setdefault(f"{quantity} of {variant} cannot be predicted: {error}")
             if figures:
-                known = _graph_figures(own)
+                known = {name: Figure(getattr(graph.work, name)) for name in QUANTITIES}
                 predicted.append(
                     Measured(
                         profile_id="", variant=str(variant), backend=variant.backend, batch_size=variant.batch_size,
@@ -129,7 +130,7 @@ class _Book:
         for profile in self._evidence:
             if replace(profile.variant, batch_size=1) != form:
                 continue
-            work, machine, value = _work_of([profile]), _machine_of(profile), profile.value(quantity)
+            work, machine, value = work_of_profiles([profile]), _machine_of(profile), profile.value(quantity)
             if work is None or machine is None or value is None or value <= 0:
                 continue
             case = Case(
@@ -141,16 +142,6 @@ class _Book:
 
 def _on_a_cpu(variant: Variant) -> bool:
     return variant.device in ("", "cpu")
-
-
-def _work_of(profiles: Sequence[Profile]) -> Work | None:
-    """What a model's graph takes, from the newest profile that says it all."""
-    for profile in profiles:
-        values = {name: profile.value(name) for name in ("flops", "activation_bytes", "parameters", "operators")}
-        known = {name: value for name, value in values.items() if value is not None}
-        if len(known) == len(values):
-            return Work(**known)
-    return None
 
 
 def _machine_of(profile: Profile) -> Machine | None:
@@ -166,13 +157,3 @@ def _machine_of(profile: Profile) -> Machine | None:
         )
     except (KeyError, TypeError, ValueError):
         return None  # an agent that measured none, or another program's words
-
-
-def _graph_figures(profiles: Sequence[Profile]) -> dict[str, Figure]:
-    """What is known of the graph whatever runs it."""
-    found = {}
-    for name in _OF_THE_GRAPH:
-        value = next((value for profile in profiles if (value := profile.value(name)) is not None), None)
-        if value is not None:
-            found[name] = Figure(value)
-    return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from msearch_client._accuracies import CLAIM, accuracies, settle
 from msearch_client._artifacts import OnProgress
-from msearch_client._catalogue import Filter, Modality
+from msearch_client._catalogue import Filter, Modality, Model
 from msearch_client._chosen import Chosen
 from msearch_client._constraints import Constraint, Relation
 from msearch_client._errors import LocalError
@@ -114,18 +114,25 @@ class RecommendCalls(RerankCalls, LatencyCalls):
         ]
         foretold: tuple[str, ...] = ()
         if predicted_latency:
-            deployable, foretold = self._with_predictions(deployable, profiles, wish)
+            models = [candidate.model for candidate in ranking]
+            deployable, foretold = self._with_predictions(deployable, models, profiles, wish)
         priced = _price(deployable, profiles, table)
         wish, notices = settle(wish, ranking)
         choice = recommend(priced.candidates, wish, price_of=priced.usd_per_hour.get, top=top)
         return Chosen(ranking, profiles).recommendation(choice, limits, (*notices, *foretold, *priced.notices))
 
     def _with_predictions(
-        self, candidates: Sequence[Deployable], profiles: Mapping[str, Sequence[Profile]], wish: Wish
+        self,
+        candidates: Sequence[Deployable],
+        models: Sequence[Model],
+        profiles: Mapping[str, Sequence[Profile]],
+        wish: Wish,
     ) -> tuple[list[Deployable], tuple[str, ...]]:
         """The candidates with predictions, and what to know of them."""
         latencies = [limit.quantity for limit in wish.limits if limit.quantity in RESPONSE_LATENCIES]
-        found = self._foretell(candidates, profiles, wish.load, wish.host_class, latencies)
+        found = self._foretell(
+            candidates, models, profiles, load=wish.load, host_class=wish.host_class, quantities=latencies
+        )
         notices = list(found.reasons[:MOST_REASONS])
         if len(found.reasons) > MOST_REASONS:
             notices.append(f"{len(found.reasons) - MOST_REASONS} more reasons why latencies are not predicted")

@@ -186,8 +186,7 @@ def _costs(files: Files) -> tuple[Measurement, ...]:
     if files.format == "onnx":
         counts = count(files.artifact)
         found.append(Measurement(name="parameters", value=counts.parameters, unit="", source="graph"))
-        nodes = sum(counts.operators.values()) - counts.operators.get("Constant", 0)
-        found.append(Measurement(name="operators", value=nodes, unit="", source="graph"))
+        found.append(Measurement(name="operators", value=counts.operator_count, unit="", source="graph"))
         for name, value, unit in (
             ("activation_bytes", counts.activation_bytes, "bytes"),
             ("flops", counts.flops, "FLOP"),

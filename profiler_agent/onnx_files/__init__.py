@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msearch_running.counts import Counts
 from profiler_agent.onnx_files.feeds import Feed, fit_batch, generated_feeds
-from profiler_agent.onnx_files.words import Counts
 from profiler_agent.work import Precision, TensorSpec
 
 __all__ = [
@@ -40,9 +40,10 @@ def read_specs(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
 
 def count(path: Path) -> Counts:
     """Parameters, FLOPs per sample, operators and bytes. Raises CompileFailed as `read_specs`."""
-    from profiler_agent.onnx_files import _counting, _reading  # noqa: PLC0415 - imports onnx
+    from msearch_running import onnx_counting  # noqa: PLC0415 - imports onnx
+    from profiler_agent.onnx_files import _reading  # noqa: PLC0415
 
-    return _counting.count(_reading.read(path), path.stat().st_size)
+    return onnx_counting.count(_reading.read(path), path.stat().st_size)
 
 
 def write_fixed_batch(source: Path, target: Path, batch: int) -> None:

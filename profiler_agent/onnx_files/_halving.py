@@ -18,10 +18,10 @@ from onnx.defs import SchemaError
 from onnx.shape_inference import InferenceError
 from onnx.version_converter import ConvertError
 
+from msearch_running.onnx_counting import infer_shapes
+from msearch_running.onnx_flops import CONTROL_FLOW
 from profiler_agent.errors import CompileFailed, UnsupportedOperator
 from profiler_agent.onnx_files import _reading
-from profiler_agent.onnx_files._counting import infer_shapes
-from profiler_agent.onnx_files._flops import CONTROL_FLOW
 from profiler_agent.work import Precision
 
 _HALVES = {

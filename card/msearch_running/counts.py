@@ -22,3 +22,8 @@ class Counts:
     activation_bytes: int | None
     operators: Mapping[str, int]
     size_bytes: int
+
+    @property
+    def operator_count(self) -> int:
+        """How many there are; constants do nothing."""
+        return sum(self.operators.values()) - self.operators.get("Constant", 0)

@@ -11,11 +11,10 @@ import onnx.inliner
 import onnx.shape_inference
 from onnx import ModelProto, NodeProto, TensorProto
 
-from profiler_agent.errors import JobError
-from profiler_agent.onnx_files import _reading
-from profiler_agent.onnx_files._batching import fix_batch
-from profiler_agent.onnx_files._flops import CONTROL_FLOW, Shapes, UnknownShape, flops_of, is_known
-from profiler_agent.onnx_files.words import Counts
+from msearch_running import onnx_files
+from msearch_running.counts import Counts
+from msearch_running.errors import RunError
+from msearch_running.onnx_flops import CONTROL_FLOW, Shapes, UnknownShape, flops_of, is_known
 
 _WEIGHT_TYPES = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.INT8,
@@ -29,12 +28,12 @@ _VIEWS = frozenset(
 
 
 def count(model: ModelProto, size_bytes: int) -> Counts:
-    """See `onnx_files.count`."""
-    operators = Counter(_name(node) for graph in _reading.graphs(model) for node in graph.node)
+    """Parameters, operators, and FLOPs and activations of one sample, as far as they can be said."""
+    operators = Counter(_name(node) for graph in onnx_files.graphs(model) for node in graph.node)
     flops, activation_bytes, detail = _of_a_sample(model)
     return Counts(
         parameters=sum(
-            math.prod(tensor.dims) for tensor in _reading.tensors(model) if tensor.data_type in _WEIGHT_TYPES
+            math.prod(tensor.dims) for tensor in onnx_files.tensors(model) if tensor.data_type in _WEIGHT_TYPES
         ),
         flops=flops,
         flops_detail=detail,
@@ -62,8 +61,8 @@ def _of_a_sample(model: ModelProto) -> tuple[int | None, int | None, str]:
     """FLOPs and bytes of activations of one sample, None where they cannot be said; and what to know of the FLOPs."""
     batch = _fixed_batch(model)
     try:
-        inferred = infer_shapes(fix_batch(model, batch))
-    except (JobError, ValueError, RuntimeError, onnx.shape_inference.InferenceError) as error:
+        inferred = infer_shapes(onnx_files.fix_batch(model, batch))
+    except (RunError, ValueError, RuntimeError, onnx.shape_inference.InferenceError) as error:
         return None, None, f"shapes cannot be inferred: {' '.join(str(error).split())[:300]}"
     shapes: Shapes = {tensor.name: tuple(tensor.dims) for tensor in inferred.graph.initializer}
     item_bytes: dict[str, int] = {}
@@ -117,7 +116,7 @@ def _item_bytes(element_type: int) -> int:
 
 
 def _fixed_batch(model: ModelProto) -> int:
-    for value in _reading.inputs(model.graph):
+    for value in onnx_files.inputs(model.graph):
         dims = value.type.tensor_type.shape.dim
         if dims and dims[0].HasField("dim_value"):
             return max(1, int(dims[0].dim_value))
