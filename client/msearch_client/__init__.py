@@ -102,6 +102,13 @@ from msearch_client._jobs import (
     RunLimits,
     SizeEstimate,
 )
+from msearch_client._labelled import (
+    LabelStanding,
+    LabelVerdict,
+)
+from msearch_client._labelling import (
+    LabellingSession,
+)
 from msearch_client._latency_calls import (
     LatencyPrediction,
     LatencyPredictions,
@@ -203,6 +210,9 @@ __all__ = [
     "JobFailedError",
     "JobSpec",
     "JobState",
+    "LabelStanding",
+    "LabelVerdict",
+    "LabellingSession",
     "LatencyPrediction",
     "LatencyPredictions",
     "Listing",

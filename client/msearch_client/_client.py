@@ -16,6 +16,7 @@ from msearch_client._channels import Security
 from msearch_client._drifting import DriftCalls
 from msearch_client._experiment_calls import ExperimentCalls
 from msearch_client._exporting import ExportCalls
+from msearch_client._labelling_calls import LabellingCalls
 from msearch_client._recommending import RecommendCalls
 from msearch_client._settings import read_settings
 from msearch_client._token_calls import TokenCalls
@@ -29,6 +30,7 @@ class Client(
     ExportCalls,
     AnalysisCalls,
     DriftCalls,
+    LabellingCalls,
     AgentCalls,
     ExperimentCalls,
     TokenCalls,

@@ -53,14 +53,15 @@ def predict_locally(
         else:
             judged.append((run.model, run.outputs.probabilities[usable]))
     if judged:
-        evidence = [_evidence_of(model, outputs, sources.get(model.dataset_id)) for model, outputs in judged]
+        evidence = [evidence_of(model, outputs, sources.get(model.dataset_id)) for model, outputs in judged]
         ticks = target.ticks[usable[target.kept]]
         found = predict(predictor, evidence, TargetEvidence(ticks), explain=explain)
         told |= {model.id: _describe(prediction, version) for (model, _), prediction in zip(judged, found, strict=True)}
     return told
 
 
-def _evidence_of(model: Model, outputs: NDArray[np.float32], source: Signature | None) -> CandidateEvidence:
+def evidence_of(model: Model, outputs: NDArray[np.float32], source: Signature | None) -> CandidateEvidence:
+    """What is known of a candidate whose outputs [n, K] on the target are at hand; named by the model's id."""
     validation = model.validation
     claimed = next((metric.value for metric in model.metrics if metric.name == "accuracy"), None)
     return CandidateEvidence(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msearch_client import AccuracyPrediction, Candidate, Ranking
+from collections.abc import Sequence
+
+from msearch_client import AccuracyPrediction, Candidate, FailedModel, Ranking
 from msearch_client.cli.output import print_fields, print_line
 
 FORMS = {"outputs": "was run", "signatures": "source alone"}
@@ -56,11 +58,11 @@ def print_contributions(candidate: Candidate) -> None:
     print_fields({f"  {item.evidence}": f"{item.change:+.3f}" for item in candidate.prediction.contributions})
 
 
-def print_failed(ranking: Ranking) -> None:
+def print_failed(failed: Sequence[FailedModel]) -> None:
     """The candidates that could not be run, with the reason of each."""
-    if not ranking.failed:
+    if not failed:
         return
     print_line()
     print_line("not ranked, for they could not be run or judged:")
-    for failed in ranking.failed:
-        print_line(f"  {failed.model}: {failed.code}: {failed.message}")
+    for item in failed:
+        print_line(f"  {item.model}: {item.code}: {item.message}")

@@ -9,7 +9,7 @@ import typer
 
 from msearch_client import Candidate, Client, Constraint, LatencyPredictions, ProfileOptions, Ranking
 from msearch_client.cli import drift as drifting
-from msearch_client.cli import missing, options, predictions, reranking
+from msearch_client.cli import labelling, missing, options, predictions, reranking
 from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
 from msearch_client.cli.weights import parse_weights
@@ -81,6 +81,12 @@ def query(
     local: reranking.Local = False,
     keep: reranking.Keep = None,
     with_noise: reranking.WithNoise = False,
+    labels_budget: labelling.Budget = None,
+    labels: labelling.LabelsFile = None,
+    confidence: labelling.Confidence = 0.95,
+    tolerance: labelling.Tolerance = 0.01,
+    f1: labelling.F1 = "",
+    show_in: labelling.ShowIn = None,
     drift: Annotated[
         Path | None,
         typer.Option(
@@ -112,6 +118,7 @@ def query(
     """Rank the registered models for data without labels, if asked by what was measured of them.
 
     With --rerank the best candidates are run on the data, and ranked by the accuracy that their outputs foretell.
+    With --labels-budget a few labels of rows that it chooses tell them apart.
 
     With --require, --order-by-metric or --pareto each candidate is shown with its best variant, and candidates without
     a measurement that could tell are listed apart, with the command that would measure them.
@@ -143,6 +150,21 @@ def query(
     )
     if profile_missing and measured == ProfileOptions():
         raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
+    to_label = labelling.check_options(
+        budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
+        signature=signature is not None, by_service=by_service, with_noise=with_noise, predict=predict, keep=bool(keep),
+        profile_missing=profile_missing, pareto=bool(pareto), order_by_metric=bool(order_by_metric),
+        require=bool(require), load=load is not None, host_class=bool(host_class), scores=bool(shown), explain=explain,
+    )  # fmt: skip
+    if to_label is not None and data is not None:
+        if rerank is not None and not local:
+            raise typer.BadParameter("--labels-budget runs the candidates on this machine: add --local to --rerank")
+        with Client(server) as client:
+            labelling.label(
+                client, data, to_label, rerank, as_json=json, filter=wanted, order_by=order, modality=as_modality,
+                column=column, ignore=ignore or (), limit_rows=limit_rows,
+            )  # fmt: skip
+        return
     reranking.check_options(
         k=rerank, local=local, keep=keep, with_noise=with_noise, signature=signature is not None,
         by_service=by_service, profile_missing=profile_missing, pareto=bool(pareto),
@@ -214,7 +236,7 @@ def print_ranking(
         predictions.print_predictor(ranking)
     if explain:
         _print_evidence(ranking)
-    predictions.print_failed(ranking)
+    predictions.print_failed(ranking.failed)
     missing.print_unmeasured(ranking, measured, latencies)
     predictions.print_prediction_notices(ranking)
     for notice in ranking.notices:
