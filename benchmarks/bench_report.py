@@ -46,15 +46,16 @@ def many_profiles(count: int) -> list[Profile]:
 
 
 def browser() -> str | None:
+    """A Chromium of this machine."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
-def paint(program: str, page: Path, folder: Path) -> None:
+def paint(program: str, page: Path, picture: Path) -> None:
     """Opens a page with nothing kept from before, and paints its first screen."""
-    with tempfile.TemporaryDirectory(dir=folder) as profile:
+    with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
-            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}",
-             "--window-size=1280,900", f"--screenshot={folder / 'page.png'}", page.as_uri()],
+            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars",
+             f"--user-data-dir={profile}", "--window-size=1280,900", f"--screenshot={picture}", page.as_uri()],
             check=True, capture_output=True, timeout=120,
         )  # fmt: skip
 
@@ -71,7 +72,7 @@ def main() -> int:
     report.figure("rows_shown", len(study.shown))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        page, blank = folder / "report.html", folder / "blank.html"
+        page, blank, picture = folder / "report.html", folder / "blank.html", folder / "page.png"
         made = repeat(lambda: write_report(page, profiles), 1, warm_ups=0)
         report.figure("make_s", made.median)
         size = page.stat().st_size
@@ -83,8 +84,8 @@ def main() -> int:
             return report.finish()
         blank.write_text("<!doctype html><title>blank</title>", encoding="utf-8")
         times = 1 if quick else 5
-        opened = repeat(lambda: paint(program, page, folder), times)
-        empty = repeat(lambda: paint(program, blank, folder), times)
+        opened = repeat(lambda: paint(program, page, picture), times)
+        empty = repeat(lambda: paint(program, blank, picture), times)
         report.figure(
             "browser",
             subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip(),

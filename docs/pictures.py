@@ -5,11 +5,15 @@ By hand: a picture changes a little with every version of matplotlib, so no test
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from pathlib import Path
 
+from benchmarks.bench_report import browser, paint
 from benchmarks.made_up_profiles import HOSTS, a_study
 from msearch_analysis.drawing import draw_file
 from msearch_client._analyses import analyse_profiles
+from msearch_client._analysis_calls import write_report
 
 FOLDER = Path(__file__).resolve().parent / "pictures"
 SHOWN = {"leaderboard": 2, "latency": 2, "load-curves": 2, "heat-maps": 4, "variants": 2, "roofline": 2, "stages": 2,
@@ -17,13 +21,21 @@ SHOWN = {"leaderboard": 2, "latency": 2, "load-curves": 2, "heat-maps": 4, "vari
 
 
 def main() -> None:
-    """Writes a file an analysis."""
+    """Writes a file an analysis, and a photograph of the report where there is a browser to take it."""
     FOLDER.mkdir(exist_ok=True)
     everything = a_study()
     one_host = [profile for profile in everything if profile.host_class == HOSTS[0].name]
     for name, count in SHOWN.items():
         found = analyse_profiles(name, everything if name in ("hosts", "roofline") else one_host)
         (FOLDER / f"{name}.svg").write_bytes(draw_file(found.title, found.charts[:count], "svg"))
+    program = browser()
+    if program is None:
+        sys.stderr.write("no browser is installed, so report.png stays as it is\n")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        page = Path(place) / "report.html"
+        write_report(page, one_host, title="Three models on one host")
+        paint(program, page, FOLDER / "report.png")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from msearch_analysis.amounts import format_amount
 from msearch_analysis.charts import Axis
 from msearch_analysis.errors import AnalysisError
 from msearch_analysis.rows import Estimate, Quantity, Row, Study
@@ -113,8 +112,3 @@ def titled(study: Study, *parts: str, host: str) -> str:
 def name_of(row: Row) -> str:
     """Model and variant, for a line of a picture."""
     return f"{row.model or 'no model'}, {row.variant}"
-
-
-def amount_of(row: Row, quantity: Quantity) -> str:
-    """The value of a quantity with its unit, or "-"."""
-    return format_amount(row.value(quantity.name), quantity.unit)

@@ -69,7 +69,8 @@ class AnalysisCalls(ProfileCalls, ExperimentCalls):
     ) -> int:
         """Writes every analysis of profiles into one HTML file that needs nothing else; gives how many profiles it has.
 
-        The arguments are those of `analyse`. The file opens offline, on a phone as on a screen, light or dark.
+        The arguments are those of `analyse`; `title` is the page's heading, by default the name of the experiment. The
+        file opens offline, on a phone as on a screen, light or dark.
 
         Raises:
             LocalError: there is no profile, jinja2 or matplotlib is missing, or the file cannot be written.
@@ -83,6 +84,8 @@ class AnalysisCalls(ProfileCalls, ExperimentCalls):
                 "there is no profile to report on",
                 hint="measure a model with `msearch-cli profile MODEL`, or ask for fewer conditions",
             )
+        if experiment is not None and not title:
+            title = self.get_experiment(experiment).name
         write_report(path, found, title=title)
         return len(found)
 

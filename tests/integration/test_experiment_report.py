@@ -52,7 +52,9 @@ def test_its_report_is_a_page(server: str, experiment: str, tmp_path: Path) -> N
     path = tmp_path / "report.html"
     said = json.loads(run(server, "report", "--experiment", experiment, "--out", str(path), "--json"))
     assert said["profiles"] == 4
-    assert "4 profiles" in " ".join(path.read_text(encoding="utf-8").split())
+    page = " ".join(path.read_text(encoding="utf-8").split())
+    assert "4 profiles" in page
+    assert "<h1>grid</h1>" in page
 
 
 def test_what_is_wrong_is_said(server: str, experiment: str) -> None:

@@ -16,7 +16,7 @@ def _analyse(study: Study, options: Options) -> Findings:
     quantities = [quantity_of(study, name) for name in METRICS]
     eligible = [row for row in study.current if row.offered]
     rows: list[dict[str, Value]] = [
-        {"load": load, "host_class": host, **{quantity.name: _best(members, quantity) for quantity in quantities}}
+        {"load": load, "host_class": host, **{one.name: _best(members, one) for one in quantities}}
         for (load, host), members in group(eligible, lambda row: (row.load, row.host_class)).items()
     ]
     columns = (
@@ -33,7 +33,9 @@ def _analyse(study: Study, options: Options) -> Findings:
 
 def _best(rows: list[Row], quantity: Quantity) -> str | None:
     """The best profile with its value, or None where the quantity was not measured."""
-    ordered = best_first(rows, quantity)
+    # Below saturation a server answers as many as it is asked, whichever variant it is.
+    asked = [row for row in rows if quantity.name == "throughput_per_s" and row.scenario == "server"]
+    ordered = best_first([row for row in rows if row not in asked], quantity)
     if not ordered:
         return None
     return f"{name_of(ordered[0])}: {format_amount(ordered[0].value(quantity.name), quantity.unit)}"

@@ -88,6 +88,8 @@ def _analyse(study: Study, options: Options) -> Findings:
         for host in groups
         if not peaks[host]
     ]
+    if not study.current:
+        notes.append("a roofline is drawn of VALID profiles, and there is none")
     if len(on_cpu) < len(placed):
         notes.append(f"{len(placed) - len(on_cpu)} profiles are of GPUs, whose peaks are not measured")
     unknown = len(study.current) - len(placed)
