@@ -1,5 +1,6 @@
-"""`make demo`: registers the example zoo with a service of its own and asks one question of each kind of workload, then
-starts a profiler agent, measures the best candidates of one target, and asks again with a limit on their latency.
+"""`make demo`: registers the example zoo with a service of its own and asks one question of each kind of workload; runs
+the best candidates of one target on it, to foretell their accuracies; then starts a profiler agent, measures the best
+candidates, and asks again with a limit on their latency.
 
 The service sees models, cards, and signatures of the sources. The labels of the targets, and so the true accuracies
 printed beside its rankings, it never sees.
@@ -33,6 +34,7 @@ from examples.zoo.reading import Truth, read_truth, target_path
 
 _SHOWN = 6
 _SCORES = "adaptivity,nearest"
+_RUN = 8
 _MEASURED = 3
 _LOAD = "server:200"
 _LIMIT = "p99_ms<=20"
@@ -45,8 +47,8 @@ class CommandFailed(Exception):
 class Commands:
     """Runs `msearch-cli` against one service, and shows each command as a reader would type it."""
 
-    def __init__(self, server: str, console: Console) -> None:
-        self._environment = os.environ | {"MSEARCH_SERVER": server}
+    def __init__(self, server: str, console: Console, artifacts: Path) -> None:
+        self._environment = os.environ | {"MSEARCH_SERVER": server, "MSEARCH_ARTIFACTS": str(artifacts)}
         self._console = console
         self._program = Path(sys.executable).with_name("msearch-cli")
         console.print(f"[dim]$ export MSEARCH_SERVER={server}[/]", highlight=False)
@@ -91,13 +93,44 @@ def run(zoo: Zoo, console: Console) -> None:
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="demo-", ignore_cleanup_errors=True) as folder:
         console.rule("A search service on loopback, with SQLite")
         with running_service(Path(folder), service_log()) as server:
-            commands = Commands(server, console)
+            commands = Commands(server, console, Path(folder) / "artifacts")
             start = time.monotonic()
             commands.run("register", "--manifest", zoo.manifest)
             console.print(f"[dim]({time.monotonic() - start:.0f} s)[/]", highlight=False)
             for recipe in zoo.recipes:
                 _ask(recipe, zoo.folder / recipe.name, commands, console)
-            _measure(zoo.recipes[0], zoo.folder / zoo.recipes[0].name, commands, server, console)
+            first = zoo.recipes[0]
+            _foretell(first, zoo.folder / first.name, commands, console)
+            _measure(first, zoo.folder / first.name, commands, server, console)
+
+
+def _foretell(recipe: Recipe, folder: Path, commands: Commands, console: Console) -> None:
+    """Runs the first candidates of a target on it, here, and shows what their outputs foretell beside the truth."""
+    console.rule(f"{recipe.title}: the {_RUN} that cover it best, run on it here: how accurate will they be?")
+    data = target_path(folder, recipe.demo_target)
+    options = ("--tag", recipe.tag, "--rerank", str(_RUN), "--local", "--json")
+    ranking = json.loads(commands.run("query", "--data", data, *options, capture=True))
+    true_values = read_truth(folder).targets[recipe.demo_target]["candidates"]
+    table = Table("rank", "model", "predicted", "90 % interval", "true", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    errors, inside = [], 0
+    for candidate in ranking["candidates"]:
+        found, true = candidate["prediction"], true_values[candidate["model"]["name"]]["accuracy"]
+        errors.append(abs(found["accuracy"] - true))
+        inside += found["low"] <= true <= found["high"]
+        interval = f"{found['low']:.2f} - {found['high']:.2f}"
+        name = candidate["model"]["name"]
+        table.add_row(str(candidate["rank"]), name, _show(found["accuracy"]), interval, _show(true))
+    console.print(table)
+    if not errors:
+        raise CommandFailed(f"no candidate could be run: {ranking['failed']}")
+    console.print(
+        f"predicted without a label, by a predictor that was fitted on other rows; mean error {np.mean(errors):.3f}, "
+        f"{inside} of {len(errors)} inside their interval",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _measure(recipe: Recipe, folder: Path, commands: Commands, server: str, console: Console) -> None:

@@ -45,6 +45,8 @@ def test_the_demo_registers_asks_and_stops_what_it_started(tmp_path, cache, capf
     assert "words-good *" in output
     assert "1 candidates" in output
     assert "not ranked, no source sample: words-poor" in output
+    assert "--tag made-up --rerank 8 --local --json" in output
+    assert "1 of 1 inside their interval" in output or "0 of 1 inside their interval" in output
     assert "$ msearch-cli profile words-good --backend onnxruntime --load single_stream" in output
     assert "1 profile of words-good@1" in output
     assert "--require 'p99_ms<=20' --load single_stream" in output
@@ -100,9 +102,9 @@ def test_an_interrupted_demo_leaves_nothing_running(small, cache, capfd, monkeyp
     addresses: list[str] = []
     show = demo.Commands.__init__
 
-    def remember(self: demo.Commands, server: str, console: Console) -> None:
+    def remember(self: demo.Commands, server: str, console: Console, artifacts: Path) -> None:
         addresses.append(server)
-        show(self, server, console)
+        show(self, server, console, artifacts)
 
     def interrupt_once_asked(folder: Path) -> None:
         assert answers(addresses[0])
@@ -140,4 +142,5 @@ def test_the_real_demo(tmp_path):
     for recipe in RECIPES:
         assert recipe.title in done.stdout
     assert done.stdout.count("Spearman") == len(RECIPES)
+    assert "predicted without a label" in done.stdout
     assert " 0 failed" in done.stdout
