@@ -24,6 +24,7 @@ from profiler_agent.work import (
     Load,
     Measurement,
     ModelFacts,
+    Network,
     Precision,
     Profile,
     Progress,
@@ -94,6 +95,15 @@ def read_load(message: pb.Load) -> Load:
         trace_s=tuple(message.trace_s),
         batching=batching,
         p99_limit_ms=message.p99_limit_ms,
+        network=_read_network(message.network) if message.HasField("network") else None,
+    )
+
+
+def _read_network(message: pb.Network) -> Network:
+    return Network(
+        round_trip_ms=message.round_trip_ms,
+        up_mbit_per_s=message.up_mbit_per_s,
+        down_mbit_per_s=message.down_mbit_per_s,
     )
 
 
@@ -110,6 +120,10 @@ def write_load(load: Load) -> pb.Load:
     if load.batching is not None:
         message.batching.max_batch = load.batching.max_batch
         message.batching.max_wait.FromNanoseconds(load.batching.max_wait_ns)
+    if load.network is not None:
+        message.network.round_trip_ms = load.network.round_trip_ms
+        message.network.up_mbit_per_s = load.network.up_mbit_per_s
+        message.network.down_mbit_per_s = load.network.down_mbit_per_s
     return message
 
 

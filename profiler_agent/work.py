@@ -69,6 +69,15 @@ class Batching:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A simulated network between clients and model; a bandwidth of 0 is unlimited."""
+
+    round_trip_ms: float = 0.0
+    up_mbit_per_s: float = 0.0
+    down_mbit_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """The load of a run. `streams`: samples a query (multi_stream), clients (concurrency)."""
 
@@ -80,6 +89,7 @@ class Load:
     trace_s: tuple[float, ...] = ()
     batching: Batching | None = None
     p99_limit_ms: float = 0.0
+    network: Network | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

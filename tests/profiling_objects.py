@@ -16,6 +16,7 @@ from search_service.domain.profiling import (
     JobSpec,
     Load,
     Measurement,
+    Network,
     Precision,
     Profile,
     RunLimits,
@@ -34,6 +35,9 @@ def a_variant(**fields: Any) -> Variant:
     """A variant of the backend onnxruntime."""
     values: dict[str, Any] = {"backend": "onnxruntime", "precision": Precision.INT8_STATIC, "threads": 2}
     return Variant(**(values | fields))
+
+
+A_NETWORK = Network(round_trip_ms=40.0, up_mbit_per_s=10.5, down_mbit_per_s=30.0)
 
 
 def a_load(**fields: Any) -> Load:
@@ -64,7 +68,7 @@ def a_full_spec(**fields: Any) -> JobSpec:
     return a_spec(
         **{
             "variants": (a_variant(), a_variant(precision=Precision.FP32, mode="plain", device="cuda:0", batch_size=4)),
-            "loads": (a_load(), a_load(arrival="trace", parameters={}, trace_s=(0.0, 0.25, 1.5))),
+            "loads": (a_load(), a_load(arrival="trace", parameters={}, trace_s=(0.0, 0.25, 1.5), network=A_NETWORK)),
             "limits": RunLimits(
                 min_duration_s=1.5,
                 min_queries=100,

@@ -83,6 +83,8 @@ class DocumentReader(Generic[Described]):
         match kind:
             case "default_factory_not_called":
                 return  # follows from another problem, which is named itself
+            case "too_short" if len(detail["input"]) >= context["min_length"]:
+                return  # its items are wrong, which are named themselves
             case "value_error" if isinstance(context["error"], Problems):
                 for below, problem in context["error"].problems:
                     yield (f"{path}.{below}" if path else below), problem

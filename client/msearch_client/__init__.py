@@ -119,6 +119,7 @@ from msearch_client._listing import (
 from msearch_client._loads import (
     Batching,
     Load,
+    Network,
     Scenario,
 )
 from msearch_client._prices import (
@@ -224,6 +225,7 @@ __all__ = [
     "Model",
     "MsearchError",
     "Nearest",
+    "Network",
     "NewDataset",
     "NewToken",
     "NotFoundError",

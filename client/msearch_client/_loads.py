@@ -3,7 +3,8 @@
     single_stream | multi_stream:8 | offline | concurrency:4 | server:100 | server:100,gamma,cv=2 | find_peak:20
 
 For server the number is queries a second, for find_peak the limit on the p99 in ms. Batching in front of the model
-appends ",batch=8,wait_ms=2"; a p99 limit (for goodput) ",limit_ms=20".
+appends ",batch=8,wait_ms=2"; a simulated network (server, find_peak) ",rtt_ms=40,up_mbit=10,down_mbit=30"; a p99 limit
+(for goodput) ",limit_ms=20".
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ HINT = (
     "find_peak:20; batching adds ,batch=8,wait_ms=2"
 )
 
+_NETWORK = ("rtt_ms", "up_mbit", "down_mbit")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -54,13 +56,23 @@ class Batching(Record):
     max_wait_ms: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Network(Record):
+    """A simulated network between clients and model; a bandwidth of 0 is unlimited."""
+
+    round_trip_ms: float = 0.0
+    up_mbit_per_s: float = 0.0
+    down_mbit_per_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load(Record):
     """The load of a run; `str(load)` is its short text and `Load.parse` reads it.
 
     `rate_per_s` belongs to server; `streams` are samples a query (multi_stream) or clients (concurrency); `arrival` and
     its `parameters` say when the queries of server come; `trace_s` are arrival times in seconds for the arrival
-    "trace"; `p99_limit_ms` is what find_peak must meet and what goodput counts elsewhere, 0 for none.
+    "trace"; `p99_limit_ms` is what find_peak must meet and what goodput counts elsewhere, 0 for none; `network` lies
+    between clients and model (server, find_peak).
     """
 
     scenario: Scenario
@@ -71,6 +83,7 @@ class Load(Record):
     trace_s: tuple[float, ...] = ()
     batching: Batching | None = None
     p99_limit_ms: float = 0.0
+    network: Network | None = None
 
     @classmethod
     def parse(cls, text: str) -> Load:
@@ -96,6 +109,9 @@ class Load(Record):
                 raise _wrong(text, f"{arrival!r} is not of the form name=number")
         values = _read_options(text, options)
         batch, wait, limit = (values.pop(key, 0.0) for key in ("batch", "wait_ms", "limit_ms"))
+        network = Network(*(values.pop(key, 0.0) for key in _NETWORK))
+        if network != Network() and scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
+            raise _wrong(text, f"a network belongs to server and find_peak, not to {scenario}")
         if values and scenario is not Scenario.SERVER:
             raise _wrong(text, f"{scenario} takes no {', '.join(values)}")
         if wait and not batch:
@@ -116,6 +132,7 @@ class Load(Record):
             parameters=dict(sorted(values.items())),
             batching=Batching(int(batch), wait) if batch > 1 else None,
             p99_limit_ms=amount if scenario is Scenario.FIND_PEAK else limit,
+            network=None if network == Network() else network,
         )
 
     def __str__(self) -> str:
@@ -133,6 +150,9 @@ class Load(Record):
             # As it travels, in whole nanoseconds: the service and the agent write the text of that.
             wait_ms = round(self.batching.max_wait_ms / 1e3 * 1e9) / 1e6
             parts += [f"batch={self.batching.max_batch}", f"wait_ms={wait_ms:g}"]
+        if self.network is not None:
+            amounts = (self.network.round_trip_ms, self.network.up_mbit_per_s, self.network.down_mbit_per_s)
+            parts += [f"{name}={amount:g}" for name, amount in zip(_NETWORK, amounts, strict=True) if amount]
         if self.p99_limit_ms and self.scenario is not Scenario.FIND_PEAK:
             parts.append(f"limit_ms={self.p99_limit_ms:g}")
         return ",".join(parts)
@@ -173,7 +193,7 @@ def _read_options(text: str, options: list[str]) -> dict[str, float]:
         if name in values:
             raise _wrong(text, f"{name} is given twice")
         values[name] = _read_number(text, number)
-        if name in ("batch", "wait_ms", "limit_ms") and values[name] < 0:
+        if name in ("batch", "wait_ms", "limit_ms", *_NETWORK) and values[name] < 0:
             raise _wrong(text, f"{name} must not be below 0")
     return values
 

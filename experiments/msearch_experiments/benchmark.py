@@ -99,6 +99,48 @@ class Software(Part):
         return self.backend if self.server is None else ("remote",)
 
 
+class Network(Part):
+    """A network between clients and model, simulated."""
+
+    name: Literal["lan", "wifi", "4g"] | None = Field(default=None, description="One of NETWORKS; or its numbers.")
+    round_trip_ms: Annotated[NotNegative, Field(le=60_000)] = Field(default=0.0, description="Without what bytes take.")
+    up_mbit_per_s: Annotated[NotNegative, Field(le=1e6)] = Field(default=0.0, description="0: unlimited.")
+    down_mbit_per_s: Annotated[NotNegative, Field(le=1e6)] = Field(default=0.0, description="0: unlimited.")
+
+    @model_validator(mode="after")
+    def _name_or_numbers(self) -> Network:
+        numbers = self.model_fields_set - {"name"}
+        if self.name is not None and numbers:
+            raise Problems([(number, "and name exclude each other") for number in sorted(numbers)])
+        return self
+
+    @property
+    def text(self) -> str:
+        """As it stands in the text of a load; empty for none."""
+        numbers = NETWORKS[self.name] if self.name else (self.round_trip_ms, self.up_mbit_per_s, self.down_mbit_per_s)
+        named = zip(("rtt_ms", "up_mbit", "down_mbit"), numbers, strict=True)
+        return ",".join(f"{name}={number:g}" for name, number in named if number)
+
+
+NETWORKS: dict[str, tuple[float, float, float]] = {"lan": (0.5, 1000, 1000), "wifi": (5, 100, 100), "4g": (50, 10, 30)}
+"""Round trip in ms, megabits a second up and down: ordinary values, no measurement of any one network."""
+
+
+def _named_network(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Pipeline(Part):
+    """What lies around the model."""
+
+    network: OneOrMore[
+        Annotated[
+            Network | None,
+            BeforeValidator(_named_network, json_schema_input_type=Literal["lan", "wifi", "4g"] | Network | None),
+        ]
+    ] = Field(default=(None,), description="Networks between clients and model, each is measured; null for none.")
+
+
 class Limits(Part):
     """When a run counts, and how often it is repeated; what is left out takes the agent's default."""
 
@@ -147,12 +189,21 @@ class Benchmark(Part):
     loads: OneOrMore[Load] = Field(
         default=(Loads(text="single_stream"),), description='Texts such as "server:100", or grids of loads.'
     )
+    pipeline: Pipeline = Pipeline()
     limits: Limits = Limits()
     search: Search | None = None
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = Field(
         default=0, description="Of its jobs: higher goes first."
     )
     memory_limit_bytes: Count | None = Field(default=None, description="Memory one run may take (8 GiB).")
+
+    @model_validator(mode="after")
+    def _network_for_open_loops(self) -> Benchmark:
+        closed = [load.called for load in self.loads if load.called.partition(":")[0] not in ("server", "find_peak")]
+        if closed and any(network is not None and network.text for network in self.pipeline.network):
+            problem = f"belongs to the loads server and find_peak: give {closed[0]} a file of its own"
+            raise Problems([("pipeline.network", problem)])
+        return self
 
     @model_validator(mode="after")
     def _something_to_measure(self) -> Benchmark:

@@ -87,6 +87,11 @@ class Loads(Part):
         return self
 
     @property
+    def called(self) -> str:
+        """The load, or the scenario of the loads, for a message."""
+        return self.text or str(self.scenario)
+
+    @property
     def count(self) -> int:
         """How many loads these are."""
         lists = (self.rate_per_s, self.streams, self.p99_limit_ms, self.arrival)

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from msearch_experiments.benchmark import MODEL_FREE, Batching, Benchmark, Generate, Software
+from msearch_experiments.benchmark import MODEL_FREE, Batching, Benchmark, Generate, Network, Software
 from msearch_experiments.canonical.architecture import Architecture
 from msearch_experiments.canonical.checking import canonical, plan_graph
 from msearch_experiments.errors import ArchitectureError, BenchmarkError, TooManyRuns
@@ -23,6 +23,8 @@ MOST_CELLS = 100_000
 """Cells that one experiment may hold, confirmed or not."""
 
 MOST_GENERATED = 1_000
+
+_AFTER_BATCHING = ("rtt_ms", "up_mbit", "down_mbit", "limit_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -82,7 +84,7 @@ def count_cells(benchmark: Benchmark) -> int:
     models = len(benchmark.models or ()) + sum(_count_generated(block) for block in benchmark.generate or ())
     loads = sum(load.count for load in benchmark.loads)
     variants = sum(_count_variants(block, models) for block in benchmark.software)
-    return variants * loads * len(benchmark.hardware.host_class)
+    return variants * loads * len(benchmark.hardware.host_class) * len(benchmark.pipeline.network)
 
 
 def expand(
@@ -102,7 +104,11 @@ def expand(
     def read(point: LoadPoint) -> LoadPoint:
         return point if canonical_text is None else LoadPoint(canonical_text(point), point.trace_s)
 
-    points = tuple(point for load in benchmark.loads for point in load.points())
+    points = tuple(
+        _over(point, network)
+        for load in benchmark.loads
+        for point, network in product(load.points(), benchmark.pipeline.network)
+    )
     cells = dict.fromkeys(
         Cell(model=model, load=read(_batched(point, batching)), host_class=host_class, **variant)
         for block in benchmark.software
@@ -151,13 +157,22 @@ def _variants(block: Software) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
+def _over(point: LoadPoint, network: Network | None) -> LoadPoint:
+    if network is None or not network.text:
+        return point
+    # In the order of a canonical text: the limit comes last.
+    head, limit, value = point.text.partition(",limit_ms=")
+    return LoadPoint(f"{head},{network.text}{limit}{value}", point.trace_s)
+
+
 def _batched(point: LoadPoint, batching: Batching | None) -> LoadPoint:
     if batching is None or batching.max_batch == 1:
         return point
+    # In the order of a canonical text: a network and the limit come after it.
+    parts = point.text.split(",")
+    place = next((n for n, part in enumerate(parts) if part.partition("=")[0] in _AFTER_BATCHING), len(parts))
     text = f"batch={batching.max_batch},wait_ms={batching.max_wait_ms:g}"
-    # In the order of a canonical text: the limit comes last.
-    head, limit, value = point.text.partition(",limit_ms=")
-    return LoadPoint(f"{head},{text}{limit}{value}", point.trace_s)
+    return LoadPoint(",".join([*parts[:place], text, *parts[place:]]), point.trace_s)
 
 
 def _generated(benchmark: Benchmark) -> Iterator[tuple[str, Architecture]]:

@@ -1,7 +1,8 @@
 """The short, canonical text of a load. Equal loads have equal texts; the service and the client write the same.
 
 single_stream | multi_stream:STREAMS | offline | concurrency:CLIENTS | server:RATE[,ARRIVAL[,PARAMETER=NUMBER]...] |
-find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]
+find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]; server and find_peak also by
+[,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import math
 
 from profiler_agent.errors import InvalidLoad
-from profiler_agent.work import Batching, Load, Scenario
+from profiler_agent.work import Batching, Load, Network, Scenario
 
 _COUNTED = (Scenario.MULTI_STREAM, Scenario.CONCURRENCY)
 _PLAIN = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
-_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms")
+_NETWORK = {"rtt_ms": "round_trip_ms", "up_mbit": "up_mbit_per_s", "down_mbit": "down_mbit_per_s"}
+_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms", *_NETWORK)
 
 
 def format_load(load: Load) -> str:
@@ -30,6 +32,9 @@ def format_load(load: Load) -> str:
         parts += [f"{name}={value:g}" for name, value in sorted(load.parameters.items())]
     if load.batching is not None and load.batching.max_batch > 1:
         parts.append(f"batch={load.batching.max_batch},wait_ms={load.batching.max_wait_ns / 1e6:g}")
+    if load.network is not None:
+        values = ((name, getattr(load.network, field)) for name, field in _NETWORK.items())
+        parts += [f"{name}={value:g}" for name, value in values if value]
     if load.p99_limit_ms and load.scenario is not Scenario.FIND_PEAK:
         parts.append(f"limit_ms={load.p99_limit_ms:g}")
     return ",".join(parts)
@@ -68,6 +73,7 @@ def parse_load(text: str) -> Load:
         parameters=parameters,
         batching=_batching(settings, text),
         p99_limit_ms=_positive(number, text) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
+        network=_network(scenario, settings, text),
     )
 
 
@@ -78,6 +84,17 @@ def _batching(settings: dict[str, float], text: str) -> Batching | None:
     if batch < 0 or wait_ms < 0 or settings.get("limit_ms", 0.0) < 0:
         raise InvalidLoad(f"batch, wait_ms and limit_ms in {text!r} must not be negative")
     return Batching(max_batch=batch, max_wait_ns=round(wait_ms * 1e6)) if batch > 1 else None
+
+
+def _network(scenario: Scenario, settings: dict[str, float], text: str) -> Network | None:
+    network = Network(**{field: settings[name] for name, field in _NETWORK.items() if name in settings})
+    if network == Network():
+        return None
+    if scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
+        raise InvalidLoad(f"a network belongs to the scenarios server and find_peak: {text!r}")
+    if min(network.round_trip_ms, network.up_mbit_per_s, network.down_mbit_per_s) < 0:
+        raise InvalidLoad(f"{', '.join(_NETWORK)} in {text!r} must not be negative")
+    return network
 
 
 def _positive(number: str, whole: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from profiler_agent.loadgen.requests import Requests
 from profiler_agent.stats.pace import saturation
 from profiler_agent.stats.percentiles import PERCENTS, allowed_percentiles, nearest_rank, percentile_interval
 from profiler_agent.stats.timeline import Timeline
@@ -61,6 +62,18 @@ def parts(run: Timeline) -> list[Measurement]:
     return [one for name, values in columns.items() for one in _median_and_tail(name, values)]
 
 
+def travel(arrived: Requests, seen: Requests) -> list[Measurement]:
+    """What requests and answers spent on a simulated network: `arrived` at the model, `seen` by clients."""
+    answered = ~arrived.failed
+    columns = {
+        "uplink": arrived.scheduled_ns - seen.scheduled_ns,
+        "downlink": seen.finished_ns - arrived.finished_ns,
+    }
+    return [
+        one for name, values in columns.items() for one in _median_and_tail(name, values[answered], "simulated network")
+    ]
+
+
 def batching(run: Timeline, batch_sizes: Times, largest: int) -> list[Measurement]:
     """How full the batches of a batching front were, and what its requests waited."""
     if largest <= 1:
@@ -93,7 +106,7 @@ def throughput(run: Timeline, inferences_a_request: int, limit_ms: float) -> lis
     return found
 
 
-def _median_and_tail(name: str, values: Times) -> list[Measurement]:
+def _median_and_tail(name: str, values: Times, source: str = "requests") -> list[Measurement]:
     """p50 and, with enough requests, p99 of one part of the latency."""
     allowed = allowed_percentiles(len(values))
     return [
@@ -101,7 +114,7 @@ def _median_and_tail(name: str, values: Times) -> list[Measurement]:
             name=f"{name}_{percentile_name(percent)}_ms",
             value=nearest_rank(values, percent) / 1e6,
             unit="ms",
-            source="requests",
+            source=source,
         )
         for percent in (50.0, 99.0)
         if percent in allowed

@@ -16,6 +16,7 @@ from profiler_agent.loadgen.requests import Requests
 from profiler_agent.loadgen.scenarios import drive
 from profiler_agent.measuring import quantities
 from profiler_agent.measuring.messages import RunOrder, RunResult
+from profiler_agent.measuring.pipeline import Journey
 from profiler_agent.measuring.rows import Rows
 from profiler_agent.measuring.target import CompiledTarget
 from profiler_agent.meters import MeterSetting, find_meters, measure_idle_power
@@ -32,9 +33,15 @@ TRIAL_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A driven load with what it broke and what the meters read."""
+    """A driven load with what it broke and what the meters read.
+
+    `requests` as they reached the model, `seen` as clients see them; the same without a network. `arrived` and
+    `timeline` are their times.
+    """
 
     requests: Requests
+    seen: Requests
+    arrived: Timeline
     timeline: Timeline
     reasons: tuple[InvalidReason, ...]
     metered: tuple[Measurement, ...]
@@ -96,7 +103,8 @@ def _measure(
         # A server on this host is what is measured, not a neighbour that disturbs.
         meters = {name: meter for name, meter in meters.items() if name != "interference"}
     readings = [meter.start(setting) for meter in meters.values()]
-    requests = drive(target, load, limits, seed=order.seed)
+    journey = None if load.network is None else Journey(load.network, target.request_bytes, target.response_bytes)
+    requests = drive(target, load, limits, seed=order.seed, arrive=None if journey is None else journey.arrive)
     answered = int(np.count_nonzero(~requests.failed))
     metered: list[Measurement] = []
     disturbances: list[InvalidReason] = []
@@ -104,7 +112,23 @@ def _measure(
         measurements, broken = reading.stop(answered * inferences_a_request)
         metered += measurements
         disturbances += broken
-    timeline = run_timeline(
+    arrived = _timeline(load, requests)
+    seen = requests if journey is None else journey.as_clients_see(requests)
+    reasons = judge(
+        arrived,
+        load,
+        limits,
+        capped=requests.capped,
+        stopped_early=requests.stopped_early,
+        first_error=requests.first_error,
+    )
+    timeline = arrived if journey is None else _timeline(load, seen)
+    reasons += journey.overload() if journey is not None else ()
+    return _Measured(requests, seen, arrived, timeline, (*reasons, *disturbances), tuple(metered))
+
+
+def _timeline(load: Load, requests: Requests) -> Timeline:
+    return run_timeline(
         load,
         scheduled_ns=requests.scheduled_ns,
         sent_ns=requests.sent_ns,
@@ -112,15 +136,6 @@ def _measure(
         finished_ns=requests.finished_ns,
         failed=requests.failed,
     )
-    reasons = judge(
-        timeline,
-        load,
-        limits,
-        capped=requests.capped,
-        stopped_early=requests.stopped_early,
-        first_error=requests.first_error,
-    )
-    return _Measured(requests, timeline, (*reasons, *disturbances), tuple(metered))
 
 
 def _sum_up(measured: _Measured, load: Load, batch_size: int) -> list[Measurement]:
@@ -130,8 +145,9 @@ def _sum_up(measured: _Measured, load: Load, batch_size: int) -> list[Measuremen
     largest = 1 if load.batching is None else load.batching.max_batch
     return [
         *quantities.latencies(run),
-        *quantities.parts(run),
-        *quantities.batching(run, measured.requests.batch_sizes[~measured.requests.failed], largest),
+        *quantities.parts(measured.arrived),
+        *(quantities.travel(measured.requests, measured.seen) if load.network is not None else ()),
+        *quantities.batching(measured.arrived, measured.requests.batch_sizes[~measured.requests.failed], largest),
         *quantities.throughput(run, batch_size * _samples_a_request(load), load.p99_limit_ms),
         Measurement(name="duration_s", value=run.span_s, unit="s", source="first schedule to last answer"),
     ]

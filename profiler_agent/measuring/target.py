@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from profiler_agent.backends.base import CompiledModel
 from profiler_agent.errors import BackendUnavailable
+from profiler_agent.measuring.pipeline import bytes_of
 from profiler_agent.measuring.rows import MOST_ROWS, Rows, tile
 
 
@@ -28,6 +29,16 @@ class CompiledTarget:
         self._feeds: list[dict[str, NDArray[Any]]] = [
             rows.feed(slice(start * batch_size, (start + 1) * batch_size)) for start in range(self.samples)
         ]
+
+    @property
+    def request_bytes(self) -> int:
+        """Bytes of the tensors of one sample."""
+        return bytes_of(self._feeds[0])
+
+    @property
+    def response_bytes(self) -> int:
+        """Bytes of the tensors that answer one sample; found by one call."""
+        return bytes_of(self._compiled.run(self._feeds[0]))
 
     def run(self, samples: Sequence[int]) -> None:
         """One call on these samples; one call each where the model's batch is fixed."""

@@ -1,7 +1,8 @@
 """The short, canonical text of a load, and which loads can be.
 
     single_stream | multi_stream:STREAMS | offline | concurrency:CLIENTS | server:RATE[,ARRIVAL[,PARAMETER=NUMBER]...] |
-    find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]
+    find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]; server and find_peak also
+    by [,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
 
 Equal loads have equal texts: parameters are sorted by name, numbers stand as %g, the arrival pattern poisson is left
 out. The seed and the times of a trace are no part of the text.
@@ -15,7 +16,7 @@ from difflib import get_close_matches
 from itertools import pairwise
 
 from search_service.domain.errors import InvalidArgument
-from search_service.domain.profiling import Batching, Load, Scenario
+from search_service.domain.profiling import Batching, Load, Network, Scenario
 
 LARGEST_RATE_PER_S = 1e6
 MOST_STREAMS = 10_000
@@ -24,13 +25,16 @@ MOST_PARAMETERS = 20
 LARGEST_LIMIT_MS = 3_600_000.0
 LARGEST_BATCH = 65_536
 LONGEST_BATCH_WAIT_NS = 60 * 10**9
+LONGEST_ROUND_TRIP_MS = 60_000.0
+LARGEST_BANDWIDTH_MBIT_PER_S = 1e6
 ARRIVALS = ("poisson", "constant", "gamma", "burst", "spike", "diurnal", "trace", "progressive")
 """Arrival patterns of the server scenario; what their parameters mean is the agent's to know."""
 
 _PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _COUNTED = {Scenario.MULTI_STREAM: "samples a query", Scenario.CONCURRENCY: "clients"}
-_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms")
+_NETWORK = {"rtt_ms": "round_trip_ms", "up_mbit": "up_mbit_per_s", "down_mbit": "down_mbit_per_s"}
+_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms", *_NETWORK)
 
 
 def format_load(load: Load) -> str:
@@ -47,6 +51,9 @@ def format_load(load: Load) -> str:
         parts += [f"{name}={value:g}" for name, value in sorted(load.parameters.items())]
     if load.batching is not None and load.batching.max_batch > 1:
         parts.append(f"batch={load.batching.max_batch},wait_ms={load.batching.max_wait_ns / 1e6:g}")
+    if load.network is not None:
+        values = ((name, getattr(load.network, field)) for name, field in _NETWORK.items())
+        parts += [f"{name}={value:g}" for name, value in values if value]
     if load.p99_limit_ms and load.scenario is not Scenario.FIND_PEAK:
         parts.append(f"limit_ms={load.p99_limit_ms:g}")
     return ",".join(parts)
@@ -83,6 +90,7 @@ def parse_load(text: str, path: str = "load", trace_s: tuple[float, ...] = ()) -
         trace_s=trace_s,
         batching=_read_batching(path, settings),
         p99_limit_ms=_number(path, number) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
+        network=Network(**{field: settings[name] for name, field in _NETWORK.items() if name in settings}),
     )
     return check_load(load, path)
 
@@ -116,6 +124,7 @@ def check_load(load: Load, path: str) -> Load:
         trace_s=load.trace_s,
         batching=_check_batching(load.batching, path),
         p99_limit_ms=load.p99_limit_ms,
+        network=_check_network(load, path),
     )
 
 
@@ -157,6 +166,22 @@ def _check_batching(batching: Batching | None, path: str) -> Batching | None:
     if not 0 <= batching.max_wait_ns <= LONGEST_BATCH_WAIT_NS:
         raise _invalid(f"{path}.batching.max_wait", "must be from 0 to 60 s")
     return batching
+
+
+def _check_network(load: Load, path: str) -> Network | None:
+    network = load.network
+    if network is None or network == Network():
+        return None
+    if load.scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
+        raise _invalid(
+            f"{path}.network", f"a network belongs to the scenarios server and find_peak, not {load.scenario}"
+        )
+    largest = {"round_trip_ms": LONGEST_ROUND_TRIP_MS}
+    for field in _NETWORK.values():
+        value, most = getattr(network, field), largest.get(field, LARGEST_BANDWIDTH_MBIT_PER_S)
+        if not 0 <= value <= most:
+            raise _invalid(f"{path}.network.{field}", f"must be from 0 to {most:g}, not {value:g}")
+    return network
 
 
 def _read_batching(path: str, settings: dict[str, float]) -> Batching | None:

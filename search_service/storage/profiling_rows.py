@@ -26,6 +26,7 @@ from search_service.domain.profiling import (
     JobSpec,
     Load,
     Measurement,
+    Network,
     Precision,
     Profile,
     RunLimits,
@@ -297,13 +298,14 @@ def variant_of(read: Fields) -> Variant:
 
 def load_of(read: Fields) -> Load:
     """The load that was written so."""
-    batching = read.get("batching")
+    batching, network = read.get("batching"), read.get("network")
     return Load(
         **{
             **read,
             "scenario": Scenario(read["scenario"]),
             "trace_s": tuple(read.get("trace_s", ())),
             "batching": Batching(**batching) if batching else None,
+            "network": Network(**network) if network else None,
         }
     )
 

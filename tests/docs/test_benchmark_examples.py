@@ -9,6 +9,7 @@ import pytest
 
 from msearch_card.documents import read_document
 from msearch_experiments import benchmark_schema, count_cells, expand, parse_benchmark
+from msearch_experiments.benchmark import NETWORKS
 from msearch_experiments.canonical import families
 from msearch_experiments.canonical.checking import MOST_PARAMETERS
 from msearch_experiments.plan import CONFIRM_ABOVE, MOST_CELLS
@@ -34,6 +35,11 @@ def test_an_example_follows_the_schema(text: str) -> None:
 def test_the_page_names_every_family_with_its_usual_input() -> None:
     for name, family in families().items():
         assert re.search(rf"^\| `{name}` \|.*\| {re.escape(str(list(family.usual_input)))} \|$", PAGE, re.MULTILINE)
+
+
+def test_the_page_has_the_numbers_of_the_networks() -> None:
+    for name, (round_trip, up, down) in NETWORKS.items():
+        assert f"| `{name}` | {round_trip:g} ms | {up:,g} Mbit/s | {down:,g} Mbit/s |" in PAGE
 
 
 def test_the_page_names_the_limits() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hdrh.histogram import HdrHistogram
 from onnx import TensorProto, helper, numpy_helper
 
 from profiler_agent.errors import Cancelled, CompileFailed, InvalidLoad, JobError, UnsupportedOperator
@@ -60,6 +61,10 @@ def sample_rows(count: int = 400, *, column: str = "vector") -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
+
+
+def value(profile: Profile, name: str) -> float:
+    return next(one.value for one in profile.measurements if one.name == name)
 
 
 class Bench:
@@ -250,3 +255,24 @@ def test_a_cancelled_job_ends_whatever_it_was_doing(bench: Bench) -> None:
 def test_a_format_that_the_backend_does_not_read_is_told(bench: Bench) -> None:
     with pytest.raises(UnsupportedOperator, match="torch reads torch_export, and the artifact is onnx"):
         bench.measure([Variant(backend="torch")], artifact=network())
+
+
+def test_a_network_between_clients_and_model_is_timed_by_its_stages(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    near, far = bench.measure(
+        [Variant(backend="onnxruntime")],
+        ["server:200", "server:200,rtt_ms=40,up_mbit=0.1,down_mbit=0.1"],
+        artifact=network(),
+        sample=sample_rows(),
+    )
+    assert not {"uplink_p50_ms", "downlink_p50_ms"} & {one.name for one in near.measurements}
+    # A request has 6 numbers of 4 bytes, 1.92 ms at 0.1 Mbit/s; an answer 3, 0.96 ms. Half of the round trip is 20 ms.
+    assert value(far, "uplink_p50_ms") >= 21.92
+    assert value(far, "downlink_p50_ms") >= 20.96
+    assert value(far, "p50_ms") >= 42.88
+    assert value(far, "queue_p50_ms") < value(far, "uplink_p50_ms")
+    assert value(far, "preprocess_ms") > 0
+    assert far.load_text == "server:200,rtt_ms=40,up_mbit=0.1,down_mbit=0.1"
+    if far.histogram:  # on a busy machine no run may be valid
+        seen = HdrHistogram.decode(far.histogram)
+        assert seen.get_min_value() >= 42_000, "the histogram is that of what clients see"

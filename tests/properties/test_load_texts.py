@@ -13,15 +13,24 @@ from msearch_client._loads import Load as ClientLoad
 from profiler_agent.loadgen import load_text as agent_text
 from profiler_agent.work import Batching as AgentBatching
 from profiler_agent.work import Load as AgentLoad
+from profiler_agent.work import Network as AgentNetwork
 from profiler_agent.work import Scenario as AgentScenario
 from search_service.domain.errors import InvalidArgument
 from search_service.domain.loads import ARRIVALS, check_load, format_load, parse_load
-from search_service.domain.profiling import Batching, Load, Scenario
+from search_service.domain.profiling import Batching, Load, Network, Scenario
 
 # Numbers that %g keeps.
 numbers = st.integers(1, 999_999).map(lambda n: n / 1000)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: name not in ("batch", "wait_ms", "limit_ms")
+    lambda name: name not in ("batch", "wait_ms", "limit_ms", "rtt_ms", "up_mbit", "down_mbit")
+)
+
+
+networks = st.none() | st.builds(
+    Network,
+    round_trip_ms=numbers,
+    up_mbit_per_s=st.just(0.0) | numbers,
+    down_mbit_per_s=st.just(0.0) | numbers,
 )
 
 
@@ -39,6 +48,7 @@ def loads(draw: st.DrawFn) -> Load:
         parameters=draw(st.dictionaries(names, numbers, max_size=3)) if server else {},
         batching=None if batch is None else Batching(max_batch=batch, max_wait_ns=draw(st.integers(0, 9_999)) * 1000),
         p99_limit_ms=draw(numbers) if limited else 0.0,
+        network=draw(networks) if scenario in (Scenario.SERVER, Scenario.FIND_PEAK) else None,
     )
 
 
@@ -53,11 +63,16 @@ def test_service_agent_and_client_write_and_read_the_same(load: Load) -> None:
     text = format_load(load)
     values: dict[str, Any] = asdict(load)
     batching = None if load.batching is None else AgentBatching(**values["batching"])
-    agent_load = AgentLoad(**{**values, "scenario": AgentScenario(load.scenario.value), "batching": batching})
+    network = None if load.network is None else AgentNetwork(**values["network"])
+    agent_load = AgentLoad(
+        **{**values, "scenario": AgentScenario(load.scenario.value), "batching": batching, "network": network}
+    )
     assert agent_text.format_load(agent_load) == text
     assert agent_text.parse_load(text) == agent_load
     client_load = ClientLoad.parse(text)
     assert str(client_load) == text
+    assert (client_load.network is None) == (load.network is None)
+    assert client_load.network is None or client_load.network.to_dict() == values["network"]
     assert (client_load.scenario.value, client_load.rate_per_s, client_load.streams, client_load.p99_limit_ms) == (
         load.scenario.value,
         load.rate_per_s,
@@ -84,6 +99,11 @@ def test_the_order_of_parameters_does_not_matter(load: Load, parameters: dict[st
         ("server:5,batch=1", "server:5"),
         ("concurrency:4,limit_ms=20,wait_ms=2,batch=8", "concurrency:4,batch=8,wait_ms=2,limit_ms=20"),
         ("find_peak:20", "find_peak:20"),
+        (
+            "server:5,limit_ms=9,down_mbit=30,rtt_ms=40,batch=2",
+            "server:5,batch=2,wait_ms=0,rtt_ms=40,down_mbit=30,limit_ms=9",
+        ),
+        ("server:5,rtt_ms=0", "server:5"),
     ],
 )
 def test_texts_have_one_canonical_form(text: str, canonical: str) -> None:
@@ -117,6 +137,9 @@ def test_texts_have_one_canonical_form(text: str, canonical: str) -> None:
         ("server:5,limit_ms=-1", "from 0 to"),
         ("find_peak:0", "above 0"),
         ("find_peak:20,limit_ms=5", "already"),
+        ("single_stream,rtt_ms=5", "server and find_peak"),
+        ("server:5,rtt_ms=-1", "from 0 to"),
+        ("server:5,up_mbit=1e9", "from 0 to"),
     ],
 )
 def test_a_load_that_cannot_be_is_refused(text: str, problem: str) -> None:

@@ -213,6 +213,16 @@ def test_stages_take_the_wait_for_a_batch_out_of_queueing() -> None:
     assert chart.stacks[0].mark == pytest.approx(4.524)
 
 
+def test_stages_show_the_ways_over_a_network() -> None:
+    profile = make_profile(SMALL, "onnxruntime fp32", "server:200,rtt_ms=50")
+    for name, value in (("uplink_p50_ms", 25.0), ("downlink_p50_ms", 26.0), ("service_p50_ms", 1.0), ("p50_ms", 52.5)):
+        profile = with_value(profile, name, value)
+    (chart,) = findings("stages", [profile]).charts
+    assert isinstance(chart, Stacks)
+    shown = dict(zip(chart.parts, chart.stacks[0].values, strict=True))
+    assert (shown["way to the model"], shown["execution"], shown["way back"]) == (25.0, 1.0, 26.0)
+
+
 def test_a_load_curve_joins_valid_points_only() -> None:
     rates = (100, 200, 300)
     profiles = [

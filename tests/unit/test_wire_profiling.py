@@ -43,11 +43,12 @@ PRECISION = st.sampled_from(words.Precision)
 VARIANT = st.builds(
     words.Variant, backend=WORD, precision=PRECISION, batch_size=COUNT, threads=COUNT, mode=WORD, device=WORD
 )
+NETWORK = st.builds(words.Network, round_trip_ms=VALUE, up_mbit_per_s=VALUE, down_mbit_per_s=VALUE)
 BATCHING = st.builds(words.Batching, max_batch=st.integers(2, 2**31 - 1), max_wait_ns=st.integers(1, 10**18))
 LOAD = st.builds(
     words.Load, scenario=st.sampled_from(words.Scenario), rate_per_s=VALUE, streams=COUNT, arrival=WORD,
     parameters=st.dictionaries(WORD, NUMBER, min_size=1, max_size=3), trace_s=st.lists(VALUE, min_size=1).map(tuple),
-    batching=BATCHING, p99_limit_ms=VALUE,
+    batching=BATCHING, network=NETWORK, p99_limit_ms=VALUE,
 )  # fmt: skip
 LIMITS = st.builds(
     words.RunLimits, min_duration_s=SECONDS, min_queries=COUNT, max_duration_s=SECONDS, repeats=COUNT,

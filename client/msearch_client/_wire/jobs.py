@@ -20,7 +20,7 @@ from msearch_client._jobs import (
     RunLimits,
     SizeEstimate,
 )
-from msearch_client._loads import Batching, Load, Scenario
+from msearch_client._loads import Batching, Load, Network, Scenario
 from msearch_client._variants import Precision, Variant
 from msearch_client._wire.evaluations import evaluate_from_proto
 from msearch_client._wire.times import seconds_from_proto, seconds_to_proto, time_from_proto
@@ -98,7 +98,7 @@ def variant_from_proto(message: pb.Variant) -> Variant:
 
 def load_to_proto(load: Load) -> pb.Load:
     """A load."""
-    batching = load.batching
+    batching, network = load.batching, load.network
     return pb.Load(
         scenario=SCENARIO_TO_PROTO[load.scenario],
         rate_per_s=load.rate_per_s,
@@ -110,12 +110,16 @@ def load_to_proto(load: Load) -> pb.Load:
             max_batch=batching.max_batch, max_wait=seconds_to_proto(batching.max_wait_ms / MS_PER_S)
         ),
         p99_limit_ms=load.p99_limit_ms,
+        network=None if network is None else pb.Network(
+            round_trip_ms=network.round_trip_ms, up_mbit_per_s=network.up_mbit_per_s,
+            down_mbit_per_s=network.down_mbit_per_s,
+        ),
     )  # fmt: skip
 
 
 def load_from_proto(message: pb.Load) -> Load:
     """A load."""
-    batching = message.batching
+    batching, network = message.batching, message.network
     return Load(
         scenario=read_enum(message.scenario, SCENARIO_FROM_PROTO, "scenario"),
         rate_per_s=message.rate_per_s,
@@ -127,6 +131,9 @@ def load_from_proto(message: pb.Load) -> Load:
         if message.HasField("batching")
         else None,
         p99_limit_ms=message.p99_limit_ms,
+        network=Network(network.round_trip_ms, network.up_mbit_per_s, network.down_mbit_per_s)
+        if message.HasField("network")
+        else None,
     )
 
 

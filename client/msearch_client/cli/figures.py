@@ -23,8 +23,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "response latency": ("mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "max_ms"),
     "parts of the latency": (
-        "preprocess_ms", "queue_p50_ms", "queue_p99_ms", "batch_wait_p50_ms", "batch_wait_p99_ms", "mean_batch_size",
-        "service_p50_ms", "service_p99_ms", "postprocess_ms", "dispatch_p50_ms", "dispatch_p99_ms",
+        "preprocess_ms", "uplink_p50_ms", "uplink_p99_ms", "queue_p50_ms", "queue_p99_ms", "batch_wait_p50_ms",
+        "batch_wait_p99_ms", "mean_batch_size", "service_p50_ms", "service_p99_ms", "downlink_p50_ms",
+        "downlink_p99_ms", "postprocess_ms", "dispatch_p50_ms", "dispatch_p99_ms",
     ),
     "throughput": ("throughput_per_s", "goodput_per_s", "peak_rate_per_s"),
     "resources": (

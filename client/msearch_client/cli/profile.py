@@ -32,7 +32,8 @@ def profile(
             "--load",
             metavar="LOAD",
             help="single_stream (default), multi_stream:8, offline, concurrency:4, server:100, server:100,gamma,cv=2, "
-            "find_peak:20; batching adds ,batch=8,wait_ms=2; a p99 limit for goodput adds ,limit_ms=20; repeat.",
+            "find_peak:20; batching adds ,batch=8,wait_ms=2; a simulated network ,rtt_ms=50,up_mbit=10,down_mbit=30; "
+            "a p99 limit for goodput ,limit_ms=20; repeat.",
         ),
     ] = None,
     trace: Annotated[

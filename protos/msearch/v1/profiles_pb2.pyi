@@ -280,6 +280,38 @@ class Batching(_message.Message):
 Global___Batching: _TypeAlias = Batching  # noqa: Y015
 
 @_typing.final
+class Network(_message.Message):
+    """A network between the clients and the model, simulated: requests and answers travel over a link each, one after
+    another, and take half of the round trip besides.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_TRIP_MS_FIELD_NUMBER: _builtins.int
+    UP_MBIT_PER_S_FIELD_NUMBER: _builtins.int
+    DOWN_MBIT_PER_S_FIELD_NUMBER: _builtins.int
+    round_trip_ms: _builtins.float
+    """Round trip in milliseconds, without the time that bytes take."""
+    up_mbit_per_s: _builtins.float
+    """Bandwidth towards the model in megabits a second; 0 for unlimited."""
+    down_mbit_per_s: _builtins.float
+    """Bandwidth towards the clients in megabits a second; 0 for unlimited."""
+    def __init__(
+        self,
+        *,
+        round_trip_ms: _builtins.float = ...,
+        up_mbit_per_s: _builtins.float = ...,
+        down_mbit_per_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["down_mbit_per_s", b"down_mbit_per_s", "round_trip_ms", b"round_trip_ms", "up_mbit_per_s", b"up_mbit_per_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Network: _TypeAlias = Network  # noqa: Y015
+
+@_typing.final
 class Load(_message.Message):
     """The load of a run."""
 
@@ -313,6 +345,7 @@ class Load(_message.Message):
     TRACE_S_FIELD_NUMBER: _builtins.int
     BATCHING_FIELD_NUMBER: _builtins.int
     P99_LIMIT_MS_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     scenario: Global___Scenario.ValueType
     """How queries are issued."""
     rate_per_s: _builtins.float
@@ -339,6 +372,10 @@ class Load(_message.Message):
     def batching(self) -> Global___Batching:
         """Batching in front of the model; unset for none."""
 
+    @_builtins.property
+    def network(self) -> Global___Network:
+        """Network between clients and model, for server and find_peak; unset for none."""
+
     def __init__(
         self,
         *,
@@ -350,10 +387,11 @@ class Load(_message.Message):
         trace_s: _abc.Iterable[_builtins.float] | None = ...,
         batching: Global___Batching | None = ...,
         p99_limit_ms: _builtins.float = ...,
+        network: Global___Network | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["batching", b"batching"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batching", b"batching", "network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "batching", b"batching", "p99_limit_ms", b"p99_limit_ms", "parameters", b"parameters", "rate_per_s", b"rate_per_s", "scenario", b"scenario", "streams", b"streams", "trace_s", b"trace_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "batching", b"batching", "network", b"network", "p99_limit_ms", b"p99_limit_ms", "parameters", b"parameters", "rate_per_s", b"rate_per_s", "scenario", b"scenario", "streams", b"streams", "trace_s", b"trace_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

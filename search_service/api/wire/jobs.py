@@ -20,7 +20,7 @@ from search_service.api.wire.times import (
 )
 from search_service.domain.evaluation import EvaluateSpec
 from search_service.domain.jobs import Failure, Job, Lease, Progress
-from search_service.domain.profiling import Batching, JobSpec, Load, RunLimits, Variant
+from search_service.domain.profiling import Batching, JobSpec, Load, Network, RunLimits, Variant
 
 DEFAULT_ARRIVAL = "poisson"
 
@@ -54,6 +54,13 @@ def write_load(load: Load) -> profiles_pb2.Load:
         batching = profiles_pb2.Batching(
             max_batch=load.batching.max_batch, max_wait=write_nanoseconds(load.batching.max_wait_ns)
         )
+    network = None
+    if load.network is not None:
+        network = profiles_pb2.Network(
+            round_trip_ms=load.network.round_trip_ms,
+            up_mbit_per_s=load.network.up_mbit_per_s,
+            down_mbit_per_s=load.network.down_mbit_per_s,
+        )
     return profiles_pb2.Load(
         scenario=SCENARIO_TO_PROTO[load.scenario],
         rate_per_s=load.rate_per_s,
@@ -63,6 +70,7 @@ def write_load(load: Load) -> profiles_pb2.Load:
         trace_s=load.trace_s,
         batching=batching,
         p99_limit_ms=load.p99_limit_ms,
+        network=network,
     )
 
 
@@ -81,6 +89,16 @@ def read_load(message: profiles_pb2.Load, path: str) -> Load:
         trace_s=tuple(message.trace_s),
         batching=batching,
         p99_limit_ms=message.p99_limit_ms,
+        network=_read_network(message) if message.HasField("network") else None,
+    )
+
+
+def _read_network(message: profiles_pb2.Load) -> Network:
+    network = message.network
+    return Network(
+        round_trip_ms=network.round_trip_ms,
+        up_mbit_per_s=network.up_mbit_per_s,
+        down_mbit_per_s=network.down_mbit_per_s,
     )
 
 
