@@ -49,7 +49,9 @@ def test_the_quickstart(folder: Path, server: str) -> None:
     lines = command_lines("README.md", "msearch-cli")
     # The opening examples, before anything is there, and the example of a measured search at the end.
     assert lines.pop(0) == "msearch-cli query --data sample.parquet"
+    assert lines.pop(0) == "msearch-cli query --data sample.parquet --rerank 10 --local"
     assert lines.pop(0).startswith("msearch-cli query --data sample.parquet --require")
+    assert lines.pop(-1) == "msearch-cli query --data maps.parquet --tag digits --rerank 8 --local"
     measured = [shlex.split(lines.pop(-1))[1] for _ in range(3)]
     assert measured == ["recommend", "query", "profile"]
     assert lines.pop(0) == "msearch-cli serve"  # `server` is that
