@@ -14,6 +14,7 @@ from search_service.api.wire import evaluation as wire
 from search_service.api.wire.catalogue import write_validation
 from search_service.api.wire.registry import read_reference
 from search_service.usecases import evaluate_jobs, evaluation_samples, evaluations, validations
+from search_service.usecases.calibrating import calibrate
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.fields import invalid
 from search_service.usecases.refitting import Refitter, refit
@@ -116,7 +117,11 @@ class EvaluationServicer(evaluation_service_pb2_grpc.EvaluationServiceServicer):
         return pb.ListEvaluationsResponse(evaluations=items, next_page_token=token, total_size=page.total)
 
     def Calibrate(self, request: pb.CalibrateRequest, context: grpc.ServicerContext) -> pb.CalibrateResponse:
-        return pb.CalibrateResponse(notices=["this version plans no evaluations: name models and a sample"])
+        wanted = wire.read_wanted(request)
+        predictor = self._refitter.predictors.current()
+        done = calibrate(self._evidence, predictor, present_caller(), request.request_id, wanted)
+        _log.info("evaluations_planned", planned=len(done.planned), dry_run=wanted.dry_run)
+        return wire.write_calibration(done)
 
     def GetPredictor(self, request: pb.GetPredictorRequest, context: grpc.ServicerContext) -> pb.GetPredictorResponse:
         found = self._refitter.predictors.current()

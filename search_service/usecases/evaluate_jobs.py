@@ -77,6 +77,7 @@ def evaluate_models(
             "they are and add their outputs",
             Reason.ROWS_NOT_STORED,
         )
+    order = Order(evidence=evidence, caller=caller, sample=sample, modality=modality, wish=wish, agents=agents)
     submitted: list[Job] = []
     stored: list[str] = []
     refused: list[RefusedModel] = []
@@ -84,7 +85,7 @@ def evaluate_models(
     for model_id in ids:
         with evidence.database.begin() as unit:
             try:
-                found = _evaluate(evidence, caller, unit, sample, modality, model_id, wish, agents)
+                found = submit_evaluation(order, unit, Placer(evidence.profiling, unit), model_id)
             except PreconditionFailed as error:
                 incapable = error
                 refused.append(RefusedModel(model_id, "no_capable_agent", error.message))
@@ -115,61 +116,69 @@ def find_obstacle(model: Model, sample: EvaluationSample, modality: Modality) ->
     return None
 
 
-def _evaluate(  # noqa: PLR0917 - one step of the loop above
-    evidence: Evidence,
-    caller: Caller,
-    unit: UnitOfWork,
-    sample: EvaluationSample,
-    modality: Modality,
-    model_id: str,
-    wish: Wish,
-    agents: Sequence[Agent],
-) -> Job | RefusedModel | None:
-    """A job for the model, new or unfinished; why there can be none; or None where its outputs are there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to run models on, how, for whom, and the agents there are."""
+
+    evidence: Evidence
+    caller: Caller
+    sample: EvaluationSample
+    modality: Modality
+    wish: Wish
+    agents: Sequence[Agent]
+
+
+def submit_evaluation(order: Order, unit: UnitOfWork, placer: Placer, model_id: str) -> Job | RefusedModel | None:
+    """A job for the model, new or unfinished; why there can be none; or None where its outputs are there.
+
+    Raises:
+        PreconditionFailed: NO_CAPABLE_AGENT.
+    """
+    sample, wish = order.sample, order.wish
     unfinished = unit.jobs.lock_unfinished(model_id)
     try:
         model = unit.models.get(model_id)
     except NotFound as error:
         return RefusedModel(model_id, "model_not_found", error.message)
-    obstacle = find_obstacle(model, sample, modality)
+    obstacle = find_obstacle(model, sample, order.modality)
     if obstacle is not None:
         return obstacle
-    if _is_stored(unit, model, sample, wish, evidence):
+    if _is_stored(unit, model, order):
         return None
     for job in unfinished:
         asked = job.spec.evaluate
         if asked is not None and asked.sample_id == sample.id and asked.with_noise >= wish.with_noise:
             return job
-    spec = JobSpec(
-        model_id=model.id,
-        variants=(),
-        loads=(),
-        host_class=wish.host_class,
-        evaluate=EvaluateSpec(
-            sample_id=sample.id,
-            sample_digest=sample.digest,
-            row_count=sample.row_count,
-            format=model.artifact.format,
-            with_noise=wish.with_noise,
-        ),
-    )
-    profiling = evidence.profiling
+    spec = spec_of(model, sample, wish)
+    profiling = order.evidence.profiling
     if not wish.allow_waiting:
-        check_capable(spec, agents, profiling.clock(), profiling.gone_after)
+        check_capable(spec, order.agents, profiling.clock(), profiling.gone_after)
     job = jobs.submit(
         profiling.new_id("job"),
         spec,
         max_attempts=ATTEMPTS,
         now=profiling.clock(),
         model_name=f"{model.name}@{model.version}",
-        submitted_by=caller.name,
+        submitted_by=order.caller.name,
     )
-    return Placer(profiling, unit).enqueue(job)
+    return placer.enqueue(job)
 
 
-def _is_stored(unit: UnitOfWork, model: Model, sample: EvaluationSample, wish: Wish, evidence: Evidence) -> bool:
+def spec_of(model: Model, sample: EvaluationSample, wish: Wish) -> JobSpec:
+    """What the job asks for."""
+    evaluate = EvaluateSpec(
+        sample_id=sample.id,
+        sample_digest=sample.digest,
+        row_count=sample.row_count,
+        format=model.artifact.format,
+        with_noise=wish.with_noise,
+    )
+    return JobSpec(model_id=model.id, variants=(), loads=(), host_class=wish.host_class, evaluate=evaluate)
+
+
+def _is_stored(unit: UnitOfWork, model: Model, order: Order) -> bool:
     """Whether outputs are there; those of the same artifact on the same bytes, from another sample, are taken over."""
-    subject = subject_of(model)
+    subject, sample, wish = subject_of(model), order.sample, order.wish
     found = unit.evaluations.get(model.id, sample.id)
     if found is not None and found.subject == subject and found.with_noise >= wish.with_noise:
         return True
@@ -183,7 +192,7 @@ def _is_stored(unit: UnitOfWork, model: Model, sample: EvaluationSample, wish: W
         sample_id=sample.id,
         correct=None,
         counted=None,
-        created_at=evidence.registry.clock(),
+        created_at=order.evidence.registry.clock(),
     )
     unit.evaluations.put(copied)
     return True

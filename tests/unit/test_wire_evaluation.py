@@ -13,17 +13,20 @@ from hypothesis import strategies as st
 from msearch.v1 import agent_service_pb2 as gpb
 from msearch.v1 import evaluation_service_pb2 as epb
 from msearch.v1 import registry_service_pb2 as rpb
+from msearch.v1 import types_pb2
 from search_service.api.wire import enums, evaluation
 from search_service.domain import evaluation as words
+from search_service.domain.catalog import Filter
 from search_service.domain.errors import InvalidArgument
+from search_service.usecases.calibrating import Calibration, PlannedEvaluation, Wanted
 from search_service.usecases.evaluate_jobs import RefusedModel, Submitted, Wish
 from search_service.usecases.evaluation_reports import EvaluationReport
 from search_service.usecases.evaluations import NamedEvaluation, NewOutputs
 from search_service.usecases.evidence import NewSample
 from search_service.usecases.fields import Reference
 from search_service.usecases.predictors import PredictorInUse, the_default
-from tests.unit.test_wire_profiling import JOB, OPTIONAL
-from tests.unit.test_wire_service import COUNT, MODALITY, TIME, WORD, WORDS, unset
+from tests.unit.test_wire_profiling import JOB, OPTIONAL, SECONDS
+from tests.unit.test_wire_service import COUNT, FILTER, MODALITY, TIME, WORD, WORDS, unset
 
 FEW = settings(max_examples=20)
 KIND = st.sampled_from(words.SampleKind)
@@ -40,6 +43,11 @@ EVALUATION = st.builds(
 NAMED = st.builds(NamedEvaluation, evaluation=EVALUATION, model_name=WORD, low=st.just(0.25), high=st.just(0.875))
 REFUSED = st.builds(RefusedModel, WORD, WORD, WORD)
 SUBMITTED = st.builds(Submitted, st.tuples(JOB), WORDS, st.tuples(REFUSED))
+PLANNED = st.builds(
+    PlannedEvaluation, model_id=WORD, model_name=WORD, sample_id=WORD, dataset_id=WORD, value=st.just(0.5),
+    estimate_s=SECONDS, job_id=WORD,
+)  # fmt: skip
+CALIBRATION = st.builds(Calibration, planned=st.tuples(PLANNED), left_out=COUNT, notices=WORDS)
 PREDICTOR = st.builds(
     PredictorInUse, version=WORD, predictor=st.just(the_default().predictor), data=st.binary(), detail=WORD,
     own_evidence_count=COUNT, evidence_count=COUNT, fitted_at=TIME,
@@ -55,6 +63,7 @@ PREDICTOR = st.builds(
         (NAMED, evaluation.write_evaluation),
         (SUBMITTED, evaluation.write_submitted),
         (PREDICTOR, evaluation.write_predictor),
+        (CALIBRATION, evaluation.write_calibration),
     ],
 )
 def test_every_field_is_filled(values: st.SearchStrategy[Any], write: Any, data: st.DataObject) -> None:
@@ -128,6 +137,28 @@ def test_outputs_make_the_way_in(word: str, classes: tuple[str, ...], rows: int,
     assert evaluation.read_report(gpb.CompleteEvaluationRequest.Header(outputs=outputs)) == report
     request = epb.EvaluateModelsRequest(host_class=word, with_noise=True, allow_waiting=True)
     assert evaluation.read_wish(request) == Wish(host_class=word, with_noise=True, allow_waiting=True)
+
+
+@FEW
+@given(SECONDS, FILTER)
+def test_a_wish_to_calibrate_makes_the_way_in(budget_s: float, wanted: Filter) -> None:
+    request = epb.CalibrateRequest(
+        filter=types_pb2.Filter(
+            tasks=wanted.tasks,
+            modalities=[enums.MODALITY_TO_PROTO[modality] for modality in wanted.modalities],
+            classes=wanted.classes,
+            tags=wanted.tags,
+            licences=wanted.licences,
+            text=wanted.text,
+            formats=wanted.formats,
+            dataset_id=wanted.dataset_id,
+        ),
+        dry_run=True,
+        allow_waiting=True,
+    )
+    request.budget.FromNanoseconds(round(budget_s * 1e9))
+    expected = Wanted(budget_s=budget_s, filter=wanted, dry_run=True, allow_waiting=True)
+    assert evaluation.read_wanted(request) == expected
 
 
 def test_enums_map_every_value_both_ways() -> None:

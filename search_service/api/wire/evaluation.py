@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from msearch.v1 import agent_service_pb2, types_pb2
 from msearch.v1 import evaluation_service_pb2 as pb
-from search_service.api.wire.catalogue import read_validation
+from search_service.api.wire.catalogue import read_filter, read_validation
 from search_service.api.wire.enums import read_enum, read_optional_modality
 from search_service.api.wire.jobs import write_job
 from search_service.api.wire.registry import read_reference
-from search_service.api.wire.times import read_seconds, write_optional_time, write_time
+from search_service.api.wire.times import read_seconds, write_optional_time, write_seconds, write_time
 from search_service.domain.evaluation import EvaluationSample, MeasuredBy, SampleKind, Validation
+from search_service.usecases.calibrating import Calibration, PlannedEvaluation, Wanted
 from search_service.usecases.evaluate_jobs import RefusedModel, Submitted, Wish
 from search_service.usecases.evaluation_reports import EvaluationReport
 from search_service.usecases.evaluations import NamedEvaluation, NewOutputs
@@ -136,6 +137,36 @@ def write_evaluation(named: NamedEvaluation) -> pb.Evaluation:
         high=named.high,
         job_id=evaluation.job_id,
         create_time=write_time(evaluation.created_at),
+    )
+
+
+def read_wanted(message: pb.CalibrateRequest) -> Wanted:
+    """Raises InvalidArgument for a budget that is no duration, or an unknown modality in the filter."""
+    return Wanted(
+        budget_s=read_seconds(message.budget, "budget"),
+        filter=read_filter(message.filter, "filter"),
+        dry_run=message.dry_run,
+        allow_waiting=message.allow_waiting,
+    )
+
+
+def write_calibration(calibration: Calibration) -> pb.CalibrateResponse:
+    return pb.CalibrateResponse(
+        planned=[write_planned(one) for one in calibration.planned],
+        left_out_count=calibration.left_out,
+        notices=calibration.notices,
+    )
+
+
+def write_planned(one: PlannedEvaluation) -> pb.PlannedEvaluation:
+    return pb.PlannedEvaluation(
+        model_id=one.model_id,
+        model_name=one.model_name,
+        sample_id=one.sample_id,
+        dataset_id=one.dataset_id,
+        value=one.value,
+        estimate=write_seconds(one.estimate_s),
+        job_id=one.job_id,
     )
 
 
