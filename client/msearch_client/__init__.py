@@ -16,7 +16,7 @@ from msearch_client._agents import (
     BackendStatus,
 )
 from msearch_client._analyses import (
-    Analysis,
+    Findings,
 )
 from msearch_client._catalogue import (
     Artifact,
@@ -167,7 +167,6 @@ __all__ = [
     "Agent",
     "AgentState",
     "AlreadyExistsError",
-    "Analysis",
     "Answer",
     "ApiError",
     "Artifact",
@@ -204,6 +203,7 @@ __all__ = [
     "Failure",
     "Figure",
     "Filter",
+    "Findings",
     "InternalError",
     "InvalidArgumentError",
     "InvalidReason",

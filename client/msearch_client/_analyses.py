@@ -32,7 +32,7 @@ PICTURES = (".png", ".svg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Analysis(Record):
+class Findings(Record):
     """What an analysis found in profiles.
 
     `reading` says how to read its pictures; `notes` are things to know, such as what was not measured.
@@ -54,7 +54,7 @@ class Analysis(Record):
         return [{name: row.get(name) for name in names} for row in self.table.rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """The analysis as JSON values, without its pictures."""
+        """All of it as JSON values, without its pictures."""
         return {
             "name": self.name,
             "title": self.title,
@@ -106,10 +106,10 @@ class Analysis(Record):
         local(lambda: write_file(target, draw_file(self.title, self.charts, target.suffix.lower()[1:])))
 
     def __repr__(self) -> str:
-        return f"Analysis({self.name}: {len(self)} rows, {len(self.charts)} pictures)"
+        return f"Findings({self.name}: {len(self)} rows, {len(self.charts)} pictures)"
 
 
-def analyse_profiles(name: str, profiles: Iterable[Profile], *, metric: str = "") -> Analysis:
+def analyse_profiles(name: str, profiles: Iterable[Profile], *, metric: str = "") -> Findings:
     """What the analysis of that name finds in profiles, which need their histograms and runs for some.
 
     Raises:
@@ -119,7 +119,7 @@ def analyse_profiles(name: str, profiles: Iterable[Profile], *, metric: str = ""
     if metric and not chosen.takes_metric:
         raise LocalError(f"the analysis {name} takes no quantity", hint="leave the metric out")
     found = local(lambda: chosen.function(make_study(profiles), Options(metric)))
-    return Analysis(
+    return Findings(
         name=chosen.name,
         title=chosen.title,
         reading=chosen.reading,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from msearch_client._analyses import Analysis, analyse_profiles, local, make_study
+from msearch_client._analyses import Findings, analyse_profiles, local, make_study
 from msearch_client._catalogue import ModelReference
 from msearch_client._errors import LocalError
 from msearch_client._experiment_calls import ExperimentCalls, ExperimentReference
@@ -33,8 +33,8 @@ class AnalysisCalls(ProfileCalls, ExperimentCalls):
         host_class: str = "",
         metric: str = "",
         progress: Callable[[int, int | None], object] | None = None,
-    ) -> Analysis:
-        """An analysis of profiles by its name, such as "leaderboard"; INVALID ones are shown as such, never averaged.
+    ) -> Findings:
+        """What an analysis such as "leaderboard" finds in profiles; INVALID ones are shown as such, never averaged in.
 
         Args:
             name: `msearch-cli analyse` lists them.

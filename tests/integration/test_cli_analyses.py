@@ -141,7 +141,7 @@ def test_from_python(address: str, tmp_path: Path) -> None:
         assert seen[-1] == (3, 3)
         assert [row["rank"] for row in found.to_dicts()] == [1, 2, None]
         assert list(found.to_pandas()["verdict"]) == ["VALID", "VALID", "INVALID"]
-        assert repr(found) == "Analysis(leaderboard: 3 rows, 1 pictures)"
+        assert repr(found) == "Findings(leaderboard: 3 rows, 1 pictures)"
         with pytest.raises(LocalError, match=r"must end with \.png or \.svg"):
             found.draw(tmp_path / "t.gif")
         with pytest.raises(LocalError, match="no analysis"):

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
-from msearch_analysis import distributions
-from msearch_analysis.analyses import Options, find_analyses, find_analysis, roofline
+from msearch_analysis import analyses, distributions
+from msearch_analysis.analyses import Analysis, Options, find_analyses, find_analysis, roofline, verdicts
 from msearch_analysis.analyses.pareto import front
 from msearch_analysis.charts import HeatMap, Plot, Stacks
 from msearch_analysis.errors import AnalysisError
@@ -43,6 +43,23 @@ def test_an_unknown_analysis_is_refused_with_the_nearest() -> None:
     with pytest.raises(AnalysisError, match="no analysis 'leaderbord'") as caught:
         find_analysis("leaderbord")
     assert caught.value.hint == "did you mean leaderboard?"
+
+
+class Advertised:
+    """An entry point of another distribution."""
+
+    @staticmethod
+    def load() -> Analysis:
+        return replace(verdicts.ANALYSIS, name="mine", place=1)
+
+
+def test_another_distribution_may_bring_an_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analyses, "entry_points", lambda group: [Advertised()] if group == "msearch.analyses" else [])
+    find_analyses.cache_clear()
+    try:
+        assert list(find_analyses())[:2] == ["best", "mine"]
+    finally:
+        find_analyses.cache_clear()
 
 
 @given(latencies, st.floats(0.001, 1.0))

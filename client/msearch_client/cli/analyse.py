@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from msearch_analysis.analyses import find_analyses, find_analysis
-from msearch_client import Analysis, Client
+from msearch_client import Client, Findings
 from msearch_client._analyses import local
 from msearch_client.cli import options
 from msearch_client.cli.output import count, print_json, print_line, print_note, print_table, progress
@@ -97,7 +97,7 @@ def _list_analyses(*, json: bool) -> None:
     )
 
 
-def _write(found: Analysis, *, csv: Path | None, parquet: Path | None, pictures: list[Path]) -> list[str]:
+def _write(found: Findings, *, csv: Path | None, parquet: Path | None, pictures: list[Path]) -> list[str]:
     if csv is not None:
         found.write_csv(csv)
     if parquet is not None:
@@ -107,7 +107,7 @@ def _write(found: Analysis, *, csv: Path | None, parquet: Path | None, pictures:
     return [str(path) for path in (csv, parquet, *pictures) if path is not None]
 
 
-def _print_analysis(found: Analysis) -> None:
+def _print_analysis(found: Findings) -> None:
     table = found.table
     texts = table.texts()
     # Columns that are empty throughout say nothing.
