@@ -38,8 +38,8 @@ def nothing_handler() -> grpc.GenericRpcHandler:
 
 
 @contextmanager
-def running(folder: Path, database: str = "") -> Iterator[str]:
-    """The address of a service over the data in `folder`, stopped at the end; by default its database is there too."""
+def running(folder: Path, database: str = "", *, end: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    """The address of a service over the data in `folder`, ended by a signal; by default its database is there too."""
     command = [sys.executable, "-m", "benchmarks.service_under_test", str(folder), *([database] if database else [])]
     with (
         (folder / "service.log").open("w", encoding="utf-8") as log,
@@ -51,7 +51,7 @@ def running(folder: Path, database: str = "") -> Iterator[str]:
                 raise RuntimeError(f"the service did not start: see {folder / 'service.log'}")
             yield address
         finally:
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(end)
 
 
 def main(folder: Path, url: str | None = None) -> None:

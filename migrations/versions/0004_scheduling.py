@@ -92,7 +92,7 @@ def _create_tables() -> None:
         sa.ForeignKeyConstraint(["needs_number"], ["job_needs.number"], name="fk_waiting_jobs_needs_number"),
     )
     op.create_index("ix_waiting_jobs_needs_number", "waiting_jobs", ["needs_number"])
-    op.create_index("ix_waiting_jobs_agent_id", "waiting_jobs", ["agent_id"])
+    op.create_index("ix_waiting_jobs_agent_id", "waiting_jobs", ["agent_id", "estimate_s"])
     op.create_table(
         "agent_devices",
         sa.Column("device", TEXT, nullable=False),

@@ -19,7 +19,7 @@ waiting_jobs = sa.Table(
     sa.Column("job_id", TEXT, nullable=False, unique=True),
     sa.Column("needs_number", NUMBER, sa.ForeignKey("job_needs.number"), nullable=False, index=True),
     sa.Column("priority", sa.Integer, nullable=False),
-    sa.Column("agent_id", TEXT, nullable=False, index=True),
+    sa.Column("agent_id", TEXT, nullable=False),
     sa.Column("tier", TEXT, nullable=False),
     sa.Column("submitted_by", TEXT, nullable=False),
     sa.Column("estimate_s", sa.Double, nullable=False),
@@ -27,6 +27,8 @@ waiting_jobs = sa.Table(
     sa.Column("overtaken_s", sa.Double, nullable=False),
     sa.Column("exclusive", sa.Boolean, nullable=False),
 )
+# With the sizes, so that backlogs are added up from the index alone.
+sa.Index("ix_waiting_jobs_agent_id", waiting_jobs.c.agent_id, waiting_jobs.c.estimate_s)
 
 agent_devices = sa.Table(
     "agent_devices",

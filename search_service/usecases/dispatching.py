@@ -20,7 +20,7 @@ from search_service.domain.scheduling import Queued, offers_of
 from search_service.usecases.fleet import Fleet, read_fleet
 from search_service.usecases.profiling import Profiling
 
-MOST_CANDIDATES = 512
+MOST_CANDIDATES = 128
 """Of the jobs of others, those that an agent without jobs of its own looks at."""
 
 MOST_TRIES = 8
