@@ -99,8 +99,8 @@ def _compare(report: Report, jobs: Sequence[Job], trust: Trust) -> None:
     report.figure("completion_s", {name: _summary(values) for name, values in figures.items()})
     errors = np.log(workload.sizes / workload.estimates)
     report.figure("estimates_off_by_sigma", float(errors.std()))
-    report.figure("ratio_to_round_robin", {"real": float(baseline.mean() / real.mean()),
-                                           "simulated": float(baseline.mean() / simulated.mean())})  # fmt: skip
+    ratios = {"real": float(baseline.mean() / real.mean()), "simulated": float(baseline.mean() / simulated.mean())}
+    report.figure("ratio_to_round_robin", ratios)
     report.bar("scheduler_real_off_simulation", abs(real.mean() / simulated.mean() - 1), limit=LIMIT)
     report.bar("scheduler_real_jobs_failed", failed, limit=0)
 
@@ -156,7 +156,7 @@ def _trust(database: str) -> Trust:
 
 
 def _restart(folder: Path, generator: np.random.Generator, mean_s: float) -> int:
-    """Kills a service in whose queue jobs wait, and starts it again: how many entries of the queue are not as before."""
+    """Kills a service in whose queue jobs wait, and starts it again: how many entries of it are not as before."""
     data = folder / "restart"
     data.mkdir()
     (folder / "data").mkdir()

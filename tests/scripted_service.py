@@ -125,6 +125,18 @@ class Script(
         self._note(request, context)
         return profiling.GetJobResponse(job=self._job(request.job_id, context))
 
+    def ExplainJob(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._note(request, context)
+        self._job(request.job_id, context)
+        answer = profiling.ExplainJobResponse(
+            why="waited 12 s for agent bench-1; it can start when the agent asks",
+            sizes="sizes are not trusted before 10 jobs have ended (0 have)",
+        )
+        for agent, reason in (("", "no agent is registered"), ("bench-1", "agent bench-1 has the fewest jobs, 0")):
+            decision = answer.decisions.add(step=profiling.DECISION_STEP_PLACED, agent=agent, reason=reason)
+            decision.time.seconds = START
+        return answer
+
     def ListJobs(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._note(request, context)
         found = [job for job in self.jobs.values() if request.state in (0, job.state)]

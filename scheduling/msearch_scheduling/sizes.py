@@ -49,7 +49,8 @@ USUAL: Mapping[str, float] = {
 """The terms before any job has ended, in seconds each; DRIVEN and KNOWN are shares of the seconds that are known."""
 
 _PRIOR_SPREAD = {DRIVEN: 0.25, KNOWN: 0.5}
-"""How far a term may be from the usual, as a share of it; for others 1."""
+OTHER_PRIOR_SPREAD = 3.0
+"""How far a term may be from the usual, as a share of it: hosts differ in what they add, not in how time passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,4 +154,4 @@ def _usual(name: str) -> float:
 
 
 def _spread(name: str) -> float:
-    return _usual(name) * _PRIOR_SPREAD.get(name, 1.0)
+    return _usual(name) * _PRIOR_SPREAD.get(name, OTHER_PRIOR_SPREAD)

@@ -99,8 +99,11 @@ def needs_of(spec: JobSpec) -> frozenset[str]:
 
 
 def is_exclusive(spec: JobSpec) -> bool:
-    """Whether the job runs a model on its agent's devices: a null or remote backend runs nothing there."""
-    return spec.evaluate is not None or any(variant.backend not in MODEL_FREE_BACKENDS for variant in spec.variants)
+    """Whether the job measures on its agent's devices: a null or remote backend runs nothing there.
+
+    An evaluate job measures nothing, so others may run beside it; the agent keeps it and measurements apart by itself.
+    """
+    return any(variant.backend not in MODEL_FREE_BACKENDS for variant in spec.variants)
 
 
 def offers_of(agent: Agent) -> frozenset[str]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-from msearch_scheduling.pace import shrunk_bias
 from search_service.domain.jobs import LEASE_EXPIRED, Job, JobState
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.scheduling import Learned
 from search_service.usecases.fleet import Fleet, read_fleet
 from search_service.usecases.placing import Placer
 from search_service.usecases.profiling import Profiling
-from search_service.usecases.sizes import MODEL_PRIOR_JOBS, model_key
+from search_service.usecases.sizes import model_factor, model_key
 
 DEADLINE_EXCEEDED = "deadline_exceeded"
 FITS_WELL = 0.5
@@ -76,7 +73,7 @@ def _learn(unit: UnitOfWork, learned: Learned, held: Job, fleet: Fleet, seconds:
     records = dict(unit.scheduling.records(keys))
     base = learned.law.predict(held.shape)
     of_model = records[keys[0]]
-    factor = math.exp(shrunk_bias(of_model, prior_jobs=MODEL_PRIOR_JOBS))
+    factor = model_factor(held.spec.model_id, of_model)
     records[keys[0]] = of_model.after(estimate_s=base, actual_s=size_s)
     for key in keys[1:]:
         records[key] = records[key].after(estimate_s=base * factor, actual_s=seconds)

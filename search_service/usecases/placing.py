@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import timedelta
 
-from msearch_scheduling.placement import Backlog, backlogs, obstacle, place
+from msearch_scheduling.placement import Backlog, backlogs, place
 from msearch_scheduling.tiers import choose_tier
 from search_service.domain import jobs
 from search_service.domain.jobs import Job
 from search_service.domain.ports import UnitOfWork
+from search_service.domain.scheduling import needs_of
 from search_service.usecases.fleet import Fleet, read_fleet
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.sizes import Sizer
 
 PLACED_AT_ONCE = 200
+TIER_KEPT_FOR = timedelta(hours=1)
+"""So long an experiment waits for a tier of which no agent was heard."""
 
 
 class Placer:
@@ -45,8 +49,8 @@ class Placer:
         The agent is one that could take the job and would end it first; none where no agent can take it now.
         """
         fleet, reason = self._fleet, ""
-        if job.experiment_id and not job.tier:
-            job, reason = self._bind(job)
+        if job.experiment_id and not (job.tier and self._may_take(job, job.tier)):
+            job, reason = self._bind(replace(job, tier=""))
         wanted = fleet.new(job)
         found = place(wanted, list(fleet.agents.values()), self._before, measure=self._measure, now=fleet.now)
         if found.agent_id:
@@ -63,13 +67,23 @@ class Placer:
         self._unit.hold_experiment(job.experiment_id)
         wanted, agents = fleet.new(job), fleet.agents.values()
         for host_class in self._unit.jobs.tiers_of(job.experiment_id):
-            number = fleet.tiers.get(host_class, -1)
-            if any(agent.tier == number and not obstacle(wanted, agent, now=fleet.now) for agent in agents):
-                return replace(job, tier=host_class), f"experiment {job.experiment_id} is measured in tier {number}"
+            if self._may_take(job, host_class):
+                reason = f"experiment {job.experiment_id} is measured in tier {fleet.tiers[host_class]}"
+                return replace(job, tier=host_class), reason
         choice = choose_tier(wanted, agents, self._coverage(), now=fleet.now)
         if choice.tier is None:
             return job, choice.reason
         return replace(job, tier=_representative(fleet, choice.tier)), choice.reason
+
+    def _may_take(self, job: Job, tier: str) -> bool:
+        """Whether an agent of the tier, which may be busy, in quarantine or on its way back, could take the job."""
+        needs, now = needs_of(job.spec), self._profiling.clock()
+        return any(
+            self._fleet.tiers[member.host_class] == self._fleet.tiers.get(tier)
+            and needs <= member.offers
+            and now - member.last_seen_at <= TIER_KEPT_FOR
+            for member in self._fleet.members.values()
+        )
 
     def _coverage(self) -> dict[int, float]:
         """By tier, how many jobs have ended there, run or wait."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from msearch_scheduling.latencies import Measured, expected_latency, latency_by_flops
 from msearch_scheduling.pace import shrunk_bias
 from msearch_scheduling.sizes import JobShape, SizeLaw
+from msearch_scheduling.trust import Record
 from search_service.domain.jobs import SizeEstimate
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import (
@@ -74,8 +75,7 @@ class Sizer:
         if key not in self._known:
             of_model = model_key(spec.model_id)
             record = self._unit.scheduling.records([of_model])[of_model]
-            factor = math.exp(shrunk_bias(record, prior_jobs=MODEL_PRIOR_JOBS))
-            self._known[key] = (read_known(self._unit, spec), factor)
+            self._known[key] = (read_known(self._unit, spec), model_factor(spec.model_id, record))
         known, factor = self._known[key]
         shape = shape_of(spec, known)
         seconds = self._law.predict(shape) * factor
@@ -85,6 +85,11 @@ class Sizer:
 def model_key(model_id: str) -> str:
     """Under which the errors of estimates of a model's jobs are kept."""
     return f"model {model_id}"
+
+
+def model_factor(model_id: str, record: Record) -> float:
+    """How many times longer the jobs of a model take than the law says; 1 for jobs without a model."""
+    return math.exp(shrunk_bias(record, prior_jobs=MODEL_PRIOR_JOBS)) if model_id else 1.0
 
 
 def read_known(unit: UnitOfWork, spec: JobSpec) -> Known:

@@ -392,6 +392,19 @@ def test_jobs(run: Run, script: Script) -> None:
     assert "no job job-9" in run("jobs", "show", "job-9", code=1).stderr
 
 
+def test_jobs_say_why(run: Run, script: Script) -> None:
+    script.jobs = {"job-1": make_job(state=profiles.JOB_STATE_PENDING)}
+    lines = run("jobs", "show", "--why", "job-1").stdout.splitlines()
+    assert lines[0] == "waited 12 s for agent bench-1; it can start when the agent asks"
+    assert lines[1].startswith("sizes are not trusted")
+    assert lines[3].split() == ["when", "decided", "agent", "because"]
+    assert [line.split()[2:4] for line in lines[4:]] == [["placed", "none"], ["placed", "bench-1"]]
+    found = document(run("jobs", "show", "--why", "job-1", "--json"))
+    assert [decision["step"] for decision in found["decisions"]] == ["placed", "placed"]
+    assert found["decisions"][0]["agent"] == ""
+    assert "no job job-9" in run("jobs", "show", "--why", "job-9", code=1).stderr
+
+
 def test_jobs_of_an_experiment(run: Run, script: Script) -> None:
     script.jobs = {
         "job-1": make_job(

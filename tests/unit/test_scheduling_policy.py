@@ -14,7 +14,7 @@ from msearch_scheduling.leases import held_devices, lease_conflict
 from msearch_scheduling.ordering import OrderRules, choose_next
 from msearch_scheduling.placement import Measure, backlogs, place
 from msearch_scheduling.takeover import take_over
-from msearch_scheduling.tiers import choose_tier, speeds, tiers
+from msearch_scheduling.tiers import choose_tier, class_tiers, speeds, tiers
 from msearch_scheduling.trust import ENOUGH, Trust
 from msearch_scheduling.work import Agent, RunningJob, WaitingJob
 
@@ -226,3 +226,52 @@ def test_sizes_and_speeds_must_be_real(size: float) -> None:
         job(1, size)
     with pytest.raises(ValueError, match="above 0 and finite"):
         Agent(id="a", speed=size)
+
+
+def test_an_agent_that_is_away_gets_nothing_and_loses_what_waits() -> None:
+    away, here = Agent(id="away", away="drains"), Agent(id="here", speed=0.1)
+    agents = {agent.id: agent for agent in (away, here)}
+    assert (
+        place(job(1), [away, here], backlogs([away, here], [], now=0), measure=Measure.JOBS, now=0).agent_id == "here"
+    )
+    waiting = [job(1, agent_id="away")]
+    taken = take_over(here, agents, waiting, backlogs(agents.values(), waiting, now=0), now=0, rules=OrderRules())
+    assert taken is not None, "slow as it is"
+    assert "agent away, which drains" in why_waiting(waiting[0], agents, waiting, now=0, rules=OrderRules())
+
+
+def test_slots_share_what_is_ahead_but_not_the_job_itself() -> None:
+    wide, fast = Agent(id="wide", slots=4), Agent(id="fast", speed=2.0)
+    before = backlogs([wide, fast], [job(1, 8, agent_id="wide"), job(2, 8, agent_id="fast")], now=0)
+    assert place(job(3, 10), [wide, fast], before, measure=Measure.WORK, now=0).agent_id == "fast", (
+        "2 + 10 > (8 + 10) / 2"
+    )
+    assert place(job(3, 1), [wide, fast], before, measure=Measure.WORK, now=0).agent_id == "wide", "2 + 1 < (8 + 1) / 2"
+
+
+def test_a_job_that_measures_nothing_runs_beside_one_that_does() -> None:
+    running = RunningJob(id="r", estimate_s=9, started_at=0)
+    busy = Agent(id="a", devices=frozenset({"h/cpu0"}), running=running)
+    asks = Agent(id="b", devices=frozenset({"h/cpu0"}))
+    agents = {agent.id: agent for agent in (busy, asks)}
+    waiting = [job(1, agent_id="b"), job(2, 5, agent_id="b", exclusive=False)]
+    found = next_job(asks, agents, waiting, now=0, rules=OrderRules())
+    assert found.job is not None
+    assert found.job.id == "j2"
+    assert next_job(asks, agents, waiting[:1], now=0, rules=OrderRules()).reason == "job r holds device h/cpu0"
+    harmless = {
+        **agents,
+        "a": Agent(
+            id="a", devices=busy.devices, running=RunningJob(id="r", estimate_s=9, started_at=0, exclusive=False)
+        ),
+    }
+    first = next_job(asks, harmless, waiting, now=0, rules=OrderRules()).job
+    assert first is not None
+    assert first.id == "j1"
+
+
+def test_host_classes_are_tiered_by_what_they_can_do() -> None:
+    found = class_tiers({"a": 100.0, "b": 85.0, "c": 50.0, "unknown": None, "another": None})
+    assert (found["a"], found["b"], found["c"]) == (0, 0, 1)
+    assert {found["another"], found["unknown"]} == {2, 3}
+    assert class_tiers({}) == {}

@@ -114,7 +114,7 @@ def test_estimates_of_jobs_that_wait_are_revised(at_work: AtWork) -> None:
     left = [get_job(at_work.profiling, job.id) for job in jobs]
     waiting = [job for job in left if job.state is JobState.PENDING]
     assert [job.estimate.predicted for job in waiting] == [True, True]
-    assert waiting[0].estimate.seconds > 40
+    assert waiting[0].estimate.seconds > 30
     with at_work.database.begin() as unit:
         assert {job.estimate_s for job in unit.queue.placed_on(agent)} == {waiting[0].estimate.seconds}
 
@@ -398,3 +398,18 @@ def test_no_job_waits_longer_than_three_times_its_turn(at_work: AtWork) -> None:
         complete_job(at_work.profiling, None, job.lease, [a_profile("")])
     assert job.id == long.id
     assert timedelta(seconds=12) < waited <= timedelta(seconds=36)
+
+
+def test_a_tier_is_waited_for_and_left_when_nobody_comes_back(at_work: AtWork) -> None:
+    joined(at_work, "fast", host_class="fast", gflop_per_s=100.0)
+    first = submitted(at_work, experiment_id="e")
+    at_work.pass_time(600)
+    joined(at_work, "slow", host_class="slow", gflop_per_s=10.0)
+    second = submitted(at_work, experiment_id="e")
+    assert place_stranded(at_work.profiling) == 0
+    assert names(at_work, [first, second]) == ["", ""], "the fast one may come back"
+    assert "experiment e is measured in tier 0" in explain_job(at_work.profiling, second.id).why
+    at_work.pass_time(3600)
+    joined(at_work, "slow", host_class="slow", gflop_per_s=10.0)
+    assert place_stranded(at_work.profiling) == 2
+    assert names(at_work, [first, second]) == ["slow", "slow"]
