@@ -1,6 +1,6 @@
 """`make demo`: registers the example zoo with a service of its own and asks one question of each kind of workload; runs
 the best candidates of one target on it, to foretell their accuracies; then starts a profiler agent, measures the best
-candidates, and asks again with a limit on their latency.
+candidates, asks again with a limit on their latency, and for a recommendation what to deploy.
 
 The service sees models, cards, and signatures of the sources. The labels of the targets, and so the true accuracies
 printed beside its rankings, it never sees.
@@ -38,6 +38,7 @@ _RUN = 8
 _MEASURED = 3
 _LOAD = "server:200"
 _LIMIT = "p99_ms<=20"
+_RATE = "1000"
 
 
 class CommandFailed(Exception):
@@ -146,6 +147,7 @@ def _measure(recipe: Recipe, folder: Path, commands: Commands, server: str, cons
                 options = ("--backend", "onnxruntime", "--load", _LOAD, "--repeats", "3", "--min-duration", "1")
                 commands.run("profile", candidate["model"]["name"], *options)
     commands.run(*question, "--require", _LIMIT, "--load", _LOAD, "--top", "5")
+    commands.run("recommend", *question[1:], "--require", _LIMIT, "--load", _LOAD, "--rate", _RATE)
 
 
 def _ask(recipe: Recipe, folder: Path, commands: Commands, console: Console) -> None:

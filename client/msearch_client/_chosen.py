@@ -10,7 +10,7 @@ from msearch_client._profiles import Profile
 from msearch_client._rankings import Ranking
 from msearch_client._recommendations import Recommendation
 from msearch_client._variants import Variant
-from msearch_deployment import Configuration, Limit
+from msearch_deployment import Configuration, Figure, Limit
 from msearch_deployment import Recommendation as Choice
 
 
@@ -68,10 +68,7 @@ class Chosen:
             variant=Variant.parse(chosen.measured.variant),
             host_class=chosen.measured.host_class,
             load=chosen.measured.load,
-            figures={
-                name: records.Figure(one.value, one.low, one.high, one.origin.value)
-                for name, one in chosen.figures.items()
-            },
+            figures={name: _figure(one) for name, one in chosen.figures.items()},
             capacity_per_s=None if capacity is None else capacity.per_s,
             capacity_load="" if capacity is None else capacity.load,
             capacity_profile_id="" if capacity is None else capacity.profile_id,
@@ -83,3 +80,7 @@ class Chosen:
 
 def _constraint(limit: Limit) -> Constraint:
     return Constraint(limit.quantity, Relation.AT_MOST if limit.at_most else Relation.AT_LEAST, limit.value)
+
+
+def _figure(figure: Figure) -> records.Figure:
+    return records.Figure(figure.value, figure.low, figure.high, figure.origin.value)

@@ -114,20 +114,24 @@ class Nearest(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Untold(Record):
-    """A model that cannot be judged: `missing` quantities were not measured; all of them, if it is empty."""
+    """A model that cannot be judged: `missing` quantities were not measured; all of them, if it is empty.
+
+    `accuracy` is what is expected of it, None if nobody knows.
+    """
 
     model: Model
     missing: tuple[str, ...]
+    accuracy: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Recommendation(Record):
     """The answer to "which model, in which form, on which host".
 
-    `configurations` meet every limit, best first, at most three; of `considered` configurations of the best `models`
-    of the ranking `fitting` do. `binding`: the limits that stand in the way of a better answer, largest gain first.
-    `nearest` is set where nothing fits. `untold`: models that were not measured enough to tell. `prefer`: what decided
-    among those that fit.
+    `configurations` meet every limit, best first, at most three; of `considered` configurations of the best `models` of
+    the ranking `fitting` do. `binding`: the limits that stand in the way of a better answer, largest gain first.
+    `nearest` is set where nothing fits. `untold`: models that were not measured enough to tell, most promising first.
+    `prefer`: what decided among those that fit.
     """
 
     configurations: tuple[Configuration, ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from msearch_deployment.candidates import Candidate
 from msearch_deployment.choosing import criteria, merit, order_key
-from msearch_deployment.configurations import REPLICAS, Configuration, PriceOf, Wish, configurations
+from msearch_deployment.configurations import ACCURACY, REPLICAS, Configuration, PriceOf, Wish, configurations
 from msearch_deployment.limits import RESPONSE_LATENCIES, Limit
 
 TOP = 3
@@ -180,15 +180,21 @@ def _relaxed(wish: Wish, limit: Limit, relaxed: Limit) -> Wish:
 
 
 def _untold(candidates: Sequence[Candidate], every: Sequence[Configuration], wish: Wish) -> tuple[Untold, ...]:
-    """Models of which no configuration can be judged, in the order of the ranking."""
+    """Models of which no configuration can be judged, the most promising first."""
     by_model: dict[str, list[tuple[str, ...]]] = {}
     for one in every:
         by_model.setdefault(one.candidate.model_id, []).append(missing(one, wish))
     found = []
-    for candidate in sorted(candidates, key=lambda candidate: candidate.place):
+    for candidate in sorted(candidates, key=lambda candidate: _promise(candidate, wish)):
         lacking = by_model.get(candidate.model_id)
         if lacking is None:
             found.append(Untold(candidate, ()))
         elif all(lacking):
             found.append(Untold(candidate, min(lacking, key=len)))
     return tuple(found)
+
+
+def _promise(candidate: Candidate, wish: Wish) -> tuple[float, int]:
+    """For sorting what is not measured: by expected accuracy where that decides, else by the place in the ranking."""
+    expected = candidate.accuracy.value if candidate.accuracy is not None and wish.prefer == ACCURACY else 0.0
+    return (-expected, candidate.place)

@@ -50,6 +50,8 @@ def test_the_demo_registers_asks_and_stops_what_it_started(tmp_path, cache, capf
     assert "$ msearch-cli profile words-good --backend onnxruntime --load single_stream" in output
     assert "1 profile of words-good@1" in output
     assert "--require 'p99_ms<=20' --load single_stream" in output
+    assert "$ msearch-cli recommend --data" in output
+    assert "meet p99_ms<=20 under single_stream" in output
     assert not answers(address_in(output))
     assert sorted(entry.name for entry in cache.iterdir()) == ["demo-agent.log", "demo-service.log"]
 

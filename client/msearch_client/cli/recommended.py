@@ -131,7 +131,7 @@ def _print_untold(found: Recommendation, host_class: str) -> None:
     print_line()
     print_line(f"{count(len(lacking), 'model')} not judged; what would tell:")
     for one in lacking[:MOST_UNTOLD]:
-        missing = f"  # {', '.join(one.missing)}" if one.missing else ""
-        print_line(f"  {command_for(one, found, host_class)}{missing}")
+        told = f"  # accuracy {format_figure('accuracy', one.accuracy)}" if one.accuracy is not None else ""
+        print_line(f"  {command_for(one, found, host_class)}{told}")
     if len(lacking) > MOST_UNTOLD:
         print_line(f"  ... {len(lacking) - MOST_UNTOLD:,} more")
