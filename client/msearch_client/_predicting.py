@@ -41,23 +41,29 @@ def predict_locally(
         explain: also say what spoke for and against.
     """
     told: dict[str, AccuracyPrediction] = {}
-    judged: list[tuple[Model, NDArray[np.float32]]] = []
-    taken = [run for run in runs if run.outputs is not None and run.outputs.kept.mean() >= LEAST_SHARE]
-    common = common_rows([run.outputs for run in taken if run.outputs is not None]) if taken else target.kept
-    usable = common & target.kept
+    taken, usable = choose_rows(runs, target)
+    judged = [run.model.id for run, _ in taken] if usable.any() else []
     for run in runs:
-        if run.outputs is None:
-            continue
-        if run not in taken or not usable.any():
+        if run.outputs is not None and run.model.id not in judged:
             told[run.model.id] = _not_judged(run, version)
-        else:
-            judged.append((run.model, run.outputs.probabilities[usable]))
     if judged:
-        evidence = [evidence_of(model, outputs, sources.get(model.dataset_id)) for model, outputs in judged]
+        evidence = [
+            evidence_of(run.model, outputs[usable], sources.get(run.model.dataset_id)) for run, outputs in taken
+        ]
         ticks = target.ticks[usable[target.kept]]
         found = predict(predictor, evidence, TargetEvidence(ticks), explain=explain)
-        told |= {model.id: _describe(prediction, version) for (model, _), prediction in zip(judged, found, strict=True)}
+        told |= {name: _describe(prediction, version) for name, prediction in zip(judged, found, strict=True)}
     return told
+
+
+def choose_rows(
+    runs: Sequence[LocalRun], target: Points
+) -> tuple[list[tuple[LocalRun, NDArray[np.float32]]], NDArray[np.bool_]]:
+    """The runs that took at least 80 % of the rows, with their outputs, and the rows that all of these took. [n]"""
+    taken = [run for run in runs if run.outputs is not None and run.outputs.kept.mean() >= LEAST_SHARE]
+    outputs = [run.outputs for run in taken if run.outputs is not None]
+    common = common_rows(outputs) if outputs else target.kept
+    return list(zip(taken, (one.probabilities for one in outputs), strict=True)), common & target.kept
 
 
 def evidence_of(model: Model, outputs: NDArray[np.float32], source: Signature | None) -> CandidateEvidence:

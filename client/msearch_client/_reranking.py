@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msearch_client._artifacts import OnProgress
+from msearch_client._behaving import behave_locally, behaviour_scores
 from msearch_client._catalogue import Filter, Modality
 from msearch_client._constraints import Constraint
 from msearch_client._errors import JobFailedError, LocalError, NotFoundError
@@ -18,7 +19,7 @@ from msearch_client._loads import Load
 from msearch_client._local_data import open_data, without_labels
 from msearch_client._local_running import OnShare, run_locally, unheard
 from msearch_client._predicting import predict_locally
-from msearch_client._rankings import Candidate, FailedModel, Ranking, WeightedScore
+from msearch_client._rankings import Candidate, FailedModel, Ranking, ScoreValue, WeightedScore
 from msearch_client._sample_bytes import read_rows
 from msearch_client._searching import MOST_A_PAGE, OrderBy, SearchCalls
 from msearch_sketch import Dataset, Points, Signature, project
@@ -66,7 +67,7 @@ class RerankCalls(SearchCalls, EvaluationCalls):
             local: run them here.
             filter: which models may take part.
             order_by: how the candidates to run are chosen; empty for the service's default, adaptivity.
-            scores: further scores to compute and show.
+            scores: further scores to compute and show, behaviour scores such as "atc" among them.
             explain: also say what speaks for and against each prediction.
             require: limits on what was measured, as in `search`.
             load: the load that the limits are about.
@@ -94,16 +95,20 @@ class RerankCalls(SearchCalls, EvaluationCalls):
             open_data(target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress)
         )
         asked: dict[str, Any] = {
-            "filter": filter, "scores": scores, "explain": explain, "require": require, "load": load,
+            "filter": filter,
+            "scores": [scores] if isinstance(scores, str) else list(scores),
+            "explain": explain,
+            "require": require,
+            "load": load,
             "host_class": host_class,
-        }  # fmt: skip
+        }
         if local:
             return self._rerank_here(
                 opened, k, order_by, asked, with_noise=with_noise, artifacts=artifacts, running=report
             )
         sample, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
         signature = Signature.from_bytes(encoded)
-        ranking = self.search(signature, order_by=order_by, top=k, **asked)
+        ranking = self.search(signature, order_by=order_by, top=k, sample=sample, **asked)
         if not ranking.candidates:
             return ranking
         submitted = self.evaluate(
@@ -176,6 +181,8 @@ class RerankCalls(SearchCalls, EvaluationCalls):
         running: OnShare,
     ) -> Ranking:
         signature, points = self._look_at(opened)
+        behaviour = [name for name in asked["scores"] if name in behaviour_scores()]
+        asked |= {"scores": [name for name in asked["scores"] if name not in behaviour]}
         ranking = self.search(signature, order_by=order_by, top=k, **asked)
         if not ranking.candidates:
             return ranking
@@ -186,13 +193,14 @@ class RerankCalls(SearchCalls, EvaluationCalls):
         sources = self._source_signatures(ranking)
         explain = bool(asked["explain"])
         predictions = predict_locally(predictor, info.version, runs, points, sources, explain=explain)
+        values = behave_locally(behaviour, runs, points) if behaviour else {}
         failed = [run.failure for run in runs if run.failure is not None]
         judged = []
         for candidate in ranking:
             prediction = predictions.get(candidate.model.id)
             if prediction is None:
                 continue
-            foretold = _foretold(candidate, prediction)
+            foretold = _foretold(candidate, prediction, values.get(candidate.model.id, ()))
             if prediction.accuracy is None:
                 failed.append(_refused(foretold))
             else:
@@ -226,8 +234,13 @@ class RerankCalls(SearchCalls, EvaluationCalls):
         return found
 
 
-def _foretold(candidate: Candidate, prediction: AccuracyPrediction) -> Candidate:
-    return dataclasses.replace(candidate, prediction=prediction, ranking_value=prediction.accuracy or 0.0)
+def _foretold(candidate: Candidate, prediction: AccuracyPrediction, values: tuple[ScoreValue, ...]) -> Candidate:
+    return dataclasses.replace(
+        candidate,
+        scores=(*candidate.scores, *values),
+        prediction=prediction,
+        ranking_value=prediction.accuracy or 0.0,
+    )
 
 
 def _refused(candidate: Candidate) -> FailedModel:

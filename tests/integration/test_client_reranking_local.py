@@ -119,6 +119,22 @@ def test_limits_and_filters_choose_who_is_run(client: Client, zoo: Path, artifac
     assert len(two) + len(two.failed) == 2
 
 
+def test_behaviour_scores_are_computed_here_too(client: Client, zoo: Path, artifacts: Path) -> None:
+    asked = ["confidence", "atc", "dawid_skene", "worst_noise", "nearest"]
+    ranking = client.rerank(zoo / "target.parquet", k=5, local=True, scores=asked, with_noise=True, artifacts=artifacts)
+    assert len(ranking) == 3
+    for candidate in ranking:
+        assert 0.5 <= (candidate.score("confidence") or 0) <= 1
+        assert 0 <= (candidate.score("dawid_skene") or 0) <= 1
+        assert 0 <= (candidate.score("worst_noise") or 0) <= 1
+        assert candidate.score("nearest") is not None
+        assert candidate.score("atc") is None  # nobody validated it
+    detail = next(value.detail for value in ranking[0].scores if value.score == "atc")
+    assert "validation statistics" in detail
+    plain = client.rerank(zoo / "target.parquet", k=5, local=True, scores="worst_noise", artifacts=artifacts)
+    assert plain[0].score("worst_noise") is None
+
+
 def test_what_cannot_be_asked_is_refused(client: Client, zoo: Path) -> None:
     with pytest.raises(LocalError, match="k must be 1 or more"):
         client.rerank(zoo / "target.parquet", k=0, local=True)

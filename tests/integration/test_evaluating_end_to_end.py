@@ -107,15 +107,23 @@ def test_a_model_that_cannot_be_run_is_told_at_once(client: Client, zoo: Path) -
 
 def test_agents_and_this_machine_foretell_the_same(server: str, client: Client, zoo: Path) -> None:
     said: list[str] = []
-    ranking = client.rerank(zoo / "target.parquet", k=4, explain=True, running=lambda _, words: said.append(words))
+    asked = ["confidence", "dawid_skene", "worst_noise"]
+    ranking = client.rerank(
+        zoo / "target.parquet", k=4, explain=True, scores=asked, with_noise=True,
+        running=lambda _, words: said.append(words),
+    )  # fmt: skip
     assert [candidate.rank for candidate in ranking] == [1, 2, 3]
     assert {item.model: item.code for item in ranking.failed} == {"nan@1": "wrong_output"}
-    assert ranking.score_names[-1] == "adaptivity"
+    assert {"adaptivity", *asked} <= set(ranking.score_names)
     assert any("near@1" in words for words in said)
-    here = client.rerank(zoo / "target.parquet", k=4, local=True, artifacts=zoo / "artifacts")
-    there = {candidate.model.name: candidate.prediction for candidate in ranking}
+    here = client.rerank(
+        zoo / "target.parquet", k=4, local=True, scores=asked, with_noise=True, artifacts=zoo / "artifacts"
+    )
+    there = {candidate.model.name: candidate for candidate in ranking}
     for candidate in here:
-        own, agents = candidate.prediction, there[candidate.model.name]
+        for name in asked:
+            assert candidate.score(name) == pytest.approx(there[candidate.model.name].score(name), abs=1e-3)
+        own, agents = candidate.prediction, there[candidate.model.name].prediction
         assert own is not None
         assert agents is not None
         assert own.form == agents.form == "outputs"
