@@ -46,7 +46,12 @@ class Chosen:
                 relaxed=tuple(_constraint(relaxed) for _, relaxed in nearest.relax),
             ),
             untold=tuple(
-                records.Untold(model=self._models[one.candidate.model_id], missing=one.missing) for one in choice.untold
+                records.Untold(
+                    model=self._models[one.candidate.model_id],
+                    missing=one.missing,
+                    accuracy=None if one.candidate.accuracy is None else _figure(one.candidate.accuracy),
+                )
+                for one in choice.untold
             ),
             fitting=choice.fitting,
             considered=choice.considered,
