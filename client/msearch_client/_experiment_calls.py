@@ -16,7 +16,7 @@ from msearch_client._transport import Transport
 from msearch_client._wire import experiments as wire
 from msearch_experiments import Benchmark, BenchmarkError, load_benchmark, parse_benchmark
 
-PAGE_SIZE = 200
+PAGE_SIZE = 1_000
 LOOK_EVERY_S = 1.0
 PLANNING_TIMEOUT_S = 300.0
 """A submission may generate hundreds of models before it answers."""

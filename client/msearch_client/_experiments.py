@@ -23,8 +23,8 @@ class ExperimentState(StrEnum):
 class CellState(StrEnum):
     """Where a cell stands.
 
-    open (a search has not asked for it), waiting (its job waits), running, measured (VALID), invalid (its profile is
-    INVALID), failed (no profile), cancelled.
+    open (not asked for yet, by a search or as one of many), waiting (its job waits), running, measured (VALID), invalid
+    (its profile is INVALID), failed (no profile), cancelled.
     """
 
     OPEN = "open"

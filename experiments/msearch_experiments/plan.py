@@ -19,8 +19,8 @@ from msearch_experiments.loads import LoadPoint
 CONFIRM_ABOVE = 500
 """Profiles that are measured without asking."""
 
-MOST_CELLS = 100_000
-"""Cells that one experiment may hold, confirmed or not."""
+MOST_CELLS = 20_000
+"""Cells that one experiment may hold, confirmed or not; looking at 5,000 takes about a second."""
 
 MOST_GENERATED = 1_000
 
@@ -93,7 +93,7 @@ def expand(
     """The plan of a benchmark file. `canonical_text` gives equal loads equal texts, and refuses loads that cannot be.
 
     Raises:
-        TooManyRuns: the grid holds more than 500 profiles and that was not `confirmed`, or more than 100,000.
+        TooManyRuns: the grid holds more than 500 profiles and that was not `confirmed`, or more than 20,000.
         BenchmarkError: a canonical model cannot be made.
     """
     _check_count(benchmark, confirmed=confirmed)

@@ -27,17 +27,17 @@ def upgrade() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("document", TEXT, nullable=False),
         sa.Column("submitted_by", TEXT, nullable=False),
-        sa.Column("searching", sa.Boolean, nullable=False),
+        sa.Column("asking", sa.Boolean, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("cancelled_at", TIME),
         sa.PrimaryKeyConstraint("number", name="pk_experiments"),
         sa.UniqueConstraint("id", name="uq_experiments_id"),
         sa.UniqueConstraint("digest", name="uq_experiments_digest"),
     )
-    searching = sa.text("searching IS true")
+    asking = sa.text("asking IS true")
     op.create_index(
-        "ix_experiments_searching", "experiments", ["number"], sqlite_where=sa.text("searching IS 1"),
-        postgresql_where=searching,
+        "ix_experiments_asking", "experiments", ["number"], sqlite_where=sa.text("asking IS 1"),
+        postgresql_where=asking,
     )  # fmt: skip
     op.create_table(
         "experiment_cells",

@@ -22,6 +22,7 @@ from search_service.domain.errors import DomainError, InvalidArgument
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
+from search_service.usecases.advance_experiments import advance_experiments
 from search_service.usecases.evaluation_samples import sweep_samples
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import CanonicalModels, Experimenting, Optimiser
@@ -38,7 +39,6 @@ from search_service.usecases.refitting import Refitter, refit_if_worthwhile
 from search_service.usecases.registry import CardReader, NewInspection, Registry
 from search_service.usecases.revising import Reviser
 from search_service.usecases.search import Searcher
-from search_service.usecases.search_experiments import advance_searches
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
 from search_service.usecases.tokens import Access, authenticate, list_tokens
@@ -47,7 +47,7 @@ from search_service.usecases.uploads import drop_unused_blobs
 HOUSEKEEPING_INTERVAL_S = 600.0
 ABANDONED_UPLOAD_AGE_S = 86_400.0
 LONGEST_EXPIRY_INTERVAL_S = 2.0
-SEARCH_INTERVAL_S = 1.0
+EXPERIMENT_INTERVAL_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -147,10 +147,10 @@ class Service:
         self._housekeeper = Repeating(
             "msearch-housekeeper", self._keep_house, interval_s=HOUSEKEEPING_INTERVAL_S, failed=_note_failure
         )
-        self._search_keeper = Repeating(
-            "msearch-search-keeper",
-            lambda: advance_searches(self._experimenting),
-            interval_s=SEARCH_INTERVAL_S,
+        self._experiment_keeper = Repeating(
+            "msearch-experiment-keeper",
+            lambda: advance_experiments(self._experimenting),
+            interval_s=EXPERIMENT_INTERVAL_S,
             failed=_note_failure,
         )
         self._learner = Repeating(
@@ -189,7 +189,7 @@ class Service:
         self._lease_keeper.start()
         if self._settings.refit_every_s:
             self._learner.start()
-        self._search_keeper.start()
+        self._experiment_keeper.start()
         if self._settings.require_tokens == "always" and not self._any_token_exists():
             _log.warning("no_token_exists", advice="create one: msearch-service token create NAME --role admin")
         self._server.start()
@@ -199,7 +199,7 @@ class Service:
         self._stopping.set()
         self._server.stop(self._settings.grace_s)
         self._follower.stop()
-        self._search_keeper.stop()
+        self._experiment_keeper.stop()
         self._lease_keeper.stop()
         self._learner.stop(self._settings.grace_s)  # a fit may take minutes, and stores nothing before its end
         self._housekeeper.stop()

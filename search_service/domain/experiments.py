@@ -75,7 +75,8 @@ class Cell:
 class Experiment:
     """An experiment. `document` is the benchmark file as JSON, `digest` that of its meaning, unique.
 
-    `searching`: cells may be asked for that are open still.
+    `asking`: cells that are open still are to be asked for, those of a search in rounds, those of a large grid bit by
+    bit.
     """
 
     id: str
@@ -84,7 +85,7 @@ class Experiment:
     document: str
     submitted_by: str
     created_at: datetime
-    searching: bool = False
+    asking: bool = False
     cancelled_at: datetime | None = None
 
 
@@ -136,7 +137,7 @@ def state_of(experiment: Experiment, seen: Iterable[SeenCell]) -> ExperimentStat
     """Where an experiment stands, by its cells."""
     if experiment.cancelled_at is not None:
         return ExperimentState.CANCELLED
-    busy = experiment.searching or any(cell.state.active for cell in seen)
+    busy = experiment.asking or any(cell.state.active for cell in seen)
     return ExperimentState.RUNNING if busy else ExperimentState.FINISHED
 
 

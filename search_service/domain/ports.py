@@ -329,8 +329,8 @@ class ExperimentStore(Protocol):
     def page(self, after: tuple[str, ...] | None, size: int) -> Page[Experiment]:
         """The `size` experiments after the position `after`, newest first."""
 
-    def searching(self) -> Sequence[str]:
-        """Ids of the experiments that are searching, oldest first."""
+    def asking(self) -> Sequence[str]:
+        """Ids of the experiments that are asking, oldest first."""
 
 
 class TokenStore(Protocol):

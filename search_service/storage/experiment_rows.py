@@ -23,7 +23,7 @@ def experiment_values(experiment: Experiment) -> Values:
         "name": experiment.name,
         "document": experiment.document,
         "submitted_by": experiment.submitted_by,
-        "searching": experiment.searching,
+        "asking": experiment.asking,
         "created_at": experiment.created_at,
         "cancelled_at": experiment.cancelled_at,
     }
@@ -37,7 +37,7 @@ def experiment_of(row: Row) -> Experiment:
         name=row.name,
         document=row.document,
         submitted_by=row.submitted_by,
-        searching=row.searching,
+        asking=row.asking,
         created_at=row.created_at,
         cancelled_at=row.cancelled_at,
     )

@@ -19,13 +19,13 @@ experiments = sa.Table(
     sa.Column("name", TEXT, nullable=False),
     sa.Column("document", TEXT, nullable=False),
     sa.Column("submitted_by", TEXT, nullable=False),
-    sa.Column("searching", sa.Boolean, nullable=False),
+    sa.Column("asking", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("cancelled_at", UtcTime),
 )
 # Written out, not bound: only so do the engines see that the partial index serves.
-IS_SEARCHING = experiments.c.searching.is_(sa.true())
-sa.Index("ix_experiments_searching", experiments.c.number, sqlite_where=IS_SEARCHING, postgresql_where=IS_SEARCHING)
+IS_ASKING = experiments.c.asking.is_(sa.true())
+sa.Index("ix_experiments_asking", experiments.c.number, sqlite_where=IS_ASKING, postgresql_where=IS_ASKING)
 
 experiment_cells = sa.Table(
     "experiment_cells",

@@ -51,8 +51,8 @@ class MemoryExperiments:
         numbers = {experiment_id: number for number, experiment_id in enumerate(tables.experiments, 1)}
         return newest(list(tables.experiments.values()), lambda item: numbers[item.id], after, size)
 
-    def searching(self) -> Sequence[str]:
-        return [item.id for item in self._session.read().experiments.values() if item.searching]
+    def asking(self) -> Sequence[str]:
+        return [item.id for item in self._session.read().experiments.values() if item.asking]
 
 
 def _found(tables: Tables, experiment_id: str) -> Experiment:

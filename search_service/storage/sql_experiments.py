@@ -10,14 +10,14 @@ from search_service.domain.catalog import Page
 from search_service.domain.experiments import Cell, Experiment
 from search_service.storage import refusals
 from search_service.storage.experiment_rows import cell_of, cell_values, experiment_of, experiment_values
-from search_service.storage.experiment_tables import IS_SEARCHING, experiment_cells, experiments
+from search_service.storage.experiment_tables import IS_ASKING, experiment_cells, experiments
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.session import Session
 
 _BY_ID = sa.select(experiments).where(experiments.c.id == sa.bindparam("experiment_id"))
 _LOCKED = _BY_ID.with_for_update()
 _BY_DIGEST = sa.select(experiments).where(experiments.c.digest == sa.bindparam("wanted"))
-_SEARCHING = sa.select(experiments.c.id).where(IS_SEARCHING).order_by(experiments.c.number)
+_ASKING = sa.select(experiments.c.id).where(IS_ASKING).order_by(experiments.c.number)
 _CELLS = (
     sa.select(experiment_cells)
     .join(experiments, experiment_cells.c.experiment_number == experiments.c.number)
@@ -90,5 +90,5 @@ class SqlExperiments:
         items = tuple(experiment_of(found[number]) for number in numbers if number in found)
         return Page(items, keys.total, keys.after)
 
-    def searching(self) -> Sequence[str]:
-        return [row.id for row in self._session.rows(_SEARCHING)]
+    def asking(self) -> Sequence[str]:
+        return [row.id for row in self._session.rows(_ASKING)]

@@ -18,6 +18,7 @@ from search_service.usecases.experiment_jobs import PlannedJob, join_cells, reck
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.experiments import SeenExperiment, see_experiment
 from search_service.usecases.search_goals import goal_of
+from search_service.usecases.sizes import Sizer
 from search_service.usecases.stored_profiles import StoredProfiles
 
 
@@ -106,7 +107,8 @@ def draft(work: Experimenting, unit: UnitOfWork, plan: Plan, options: SubmitOpti
     bound = [bind(cell, position, models) for position, cell in enumerate(plan.cells)]
     after = [_keep(cell, before, stored, fresh=options.fresh) for cell in bound]
     wanted = [seen.cell for seen in after if seen.state is CellState.OPEN]
-    jobs = join_cells(base, wanted)
+    sizer = Sizer(unit)
+    jobs = join_cells(base, wanted, lambda spec: sizer.estimate(spec)[1].seconds)
     if not options.allow_waiting:
         _check_capable(work, jobs, agents)
     needed = {cell.model_name for cell in wanted if not cell.model_id}
@@ -114,7 +116,8 @@ def draft(work: Experimenting, unit: UnitOfWork, plan: Plan, options: SubmitOpti
         goal_of(plan.benchmark.search)
         work.optimiser.check()
         asked = sum(bool(seen.cell.job_id) for seen in after)
-        jobs = join_cells(base, wanted[: max(plan.benchmark.search.trials - asked, 0)])
+        left = max(plan.benchmark.search.trials - asked, 0)
+        jobs = join_cells(base, wanted[:left], lambda spec: sizer.estimate(spec)[1].seconds)
         needed = set()
     experiment = known or Experiment(
         id="",

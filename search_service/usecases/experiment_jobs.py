@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heapreplace
@@ -25,6 +25,9 @@ from search_service.usecases.sizes import reckon_size
 MOST_CELLS_A_JOB = 8
 """An agent that is lost costs what one job has measured so far, so jobs are kept small."""
 
+MOST_JOBS_AT_ONCE = 200
+"""Jobs that one unit of work adds. On SQLite it keeps all other writers waiting, agents that renew leases too."""
+
 SHORTEST_DEADLINE_S = 900.0
 DEADLINE_FACTOR = 5.0
 LONGEST_DEADLINE_S = 86_400.0
@@ -40,8 +43,12 @@ class PlannedJob:
     size_s: float
 
 
-def join_cells(base: JobSpec, cells: Iterable[Cell]) -> list[PlannedJob]:
-    """Jobs that measure these cells and no others.
+Members = Sequence[Sequence[Cell]]
+"""The cells of a job, by load."""
+
+
+def group_cells(cells: Iterable[Cell]) -> list[Members]:
+    """The cells of each job, in the order of their first ones.
 
     The precisions of one variant share a job, because the agent compares each with fp32 in the same job; several loads
     join them up to MOST_CELLS_A_JOB cells.
@@ -53,7 +60,7 @@ def join_cells(base: JobSpec, cells: Iterable[Cell]) -> list[PlannedJob]:
             replace(cell.variant, precision=Precision.FP32), cell.load.trace_s,
         )  # fmt: skip
         groups[same_job][format_load(cell.load)].append(cell)
-    jobs = []
+    jobs: list[Members] = []
     for by_load in groups.values():
         # Every variant of a job meets every load, so loads share a job only where they ask for the same precisions.
         alike: dict[frozenset[Variant], list[list[Cell]]] = defaultdict(list)
@@ -61,11 +68,18 @@ def join_cells(base: JobSpec, cells: Iterable[Cell]) -> list[PlannedJob]:
             alike[frozenset(cell.variant for cell in found)].append(found)
         for variants, loads in alike.items():
             most = max(1, MOST_CELLS_A_JOB // len(variants))
-            jobs += [_job(base, loads[start : start + most]) for start in range(0, len(loads), most)]
+            jobs += [loads[start : start + most] for start in range(0, len(loads), most)]
     return jobs
 
 
-def _job(base: JobSpec, loads: Sequence[Sequence[Cell]]) -> PlannedJob:
+def join_cells(
+    base: JobSpec, cells: Iterable[Cell], size_of: Callable[[JobSpec], float] = reckon_size
+) -> list[PlannedJob]:
+    """Jobs that measure these cells and no others. `size_of` estimates the size of one in seconds."""
+    return [_job(base, members, size_of) for members in group_cells(cells)]
+
+
+def _job(base: JobSpec, loads: Members, size_of: Callable[[JobSpec], float]) -> PlannedJob:
     cells = [cell for load in loads for cell in load]
     first = cells[0]
     distinct: dict[str, Load] = {format_load(cell.load): cell.load for cell in cells}
@@ -74,7 +88,7 @@ def _job(base: JobSpec, loads: Sequence[Sequence[Cell]]) -> PlannedJob:
         variants=tuple(dict.fromkeys(cell.variant for cell in cells)),
         loads=tuple(distinct.values()),
     )
-    size_s = reckon_size(spec)
+    size_s = size_of(spec)
     deadline_s = min(max(SHORTEST_DEADLINE_S, DEADLINE_FACTOR * size_s), LONGEST_DEADLINE_S)
     return PlannedJob(
         spec=check_spec(replace(spec, deadline_s=deadline_s), "software"),

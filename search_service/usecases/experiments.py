@@ -71,7 +71,7 @@ def cancel_experiment(work: Experimenting, reference: str) -> SeenExperiment:
     with work.profiling.database.begin() as unit:
         experiment = unit.experiments.lock(resolve_experiment(unit, reference).id)
         if see_experiment(unit, experiment).state is ExperimentState.RUNNING:
-            unit.experiments.replace(replace(experiment, cancelled_at=now, searching=False))
+            unit.experiments.replace(replace(experiment, cancelled_at=now, asking=False))
             for job in unit.jobs.lock_unfinished_of(experiment.id):
                 cancelled = transitions.cancel(job, now=now)
                 if cancelled is not job:

@@ -1,7 +1,7 @@
 """The use case that submits a benchmark file: what is measured already stays, what runs goes on, the rest is asked for.
 
-Models that the file has generated are registered first, each on its own, like any model. Then the experiment, its cells
-and its jobs become visible together or not at all.
+Models that the file has generated are registered first, each on its own, like any model. Then the experiment, all its
+cells and its first jobs become visible together or not at all; `advance_experiments` asks for what is left.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 from search_service.domain.errors import AlreadyExists
 from search_service.domain.ports import UnitOfWork
+from search_service.usecases.advance_experiments import advance_experiment
 from search_service.usecases.benchmark_plans import read_plan
 from search_service.usecases.canonical_models import register_canonical
 from search_service.usecases.experiment_drafts import Draft, SubmitOptions, draft
-from search_service.usecases.experiment_jobs import add_jobs
+from search_service.usecases.experiment_jobs import MOST_JOBS_AT_ONCE, add_jobs
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.experiments import SeenExperiment, get_experiment, see_experiment
 from search_service.usecases.once import Once, run_once
-from search_service.usecases.search_experiments import advance_search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +62,20 @@ def submit_experiment(
 
     # Two callers may bring the same new file at once: the slower one finds it at its second attempt.
     done = run_once(work.profiling, once, act, recall, retry_on=(AlreadyExists,))
-    if not done.seen.experiment.searching:
+    if done.draft is None or not done.draft.searches:
         return done
-    advance_search(work, done.seen.experiment.id)
+    advance_experiment(work, done.seen.experiment.id)
     return replace(done, seen=get_experiment(work, done.seen.experiment.id))
 
 
 def _store(work: Experimenting, unit: UnitOfWork, drafted: Draft, submitted_by: str) -> str:
-    experiment = replace(drafted.experiment, submitted_by=submitted_by, cancelled_at=None, searching=drafted.searches)
+    jobs = () if drafted.searches else drafted.jobs[:MOST_JOBS_AT_ONCE]
+    asking = drafted.searches or len(jobs) < len(drafted.jobs)
+    experiment = replace(drafted.experiment, submitted_by=submitted_by, cancelled_at=None, asking=asking)
     if drafted.before is None:
         experiment = replace(experiment, id=work.profiling.new_id("exp"))
-    given: dict[int, str] = {}
-    if not drafted.searches:
-        priority = drafted.plan.benchmark.priority
-        given = add_jobs(work.profiling, unit, experiment, drafted.jobs, priority=priority)
-    cells = [seen.cell for seen in drafted.after]
-    cells = [replace(cell, job_id=given.get(cell.position, cell.job_id)) for cell in cells]
+    given = add_jobs(work.profiling, unit, experiment, jobs, priority=drafted.plan.benchmark.priority)
+    cells = [replace(seen.cell, job_id=given.get(seen.cell.position, seen.cell.job_id)) for seen in drafted.after]
     if drafted.before is None:
         unit.experiments.add(experiment, cells)
     else:

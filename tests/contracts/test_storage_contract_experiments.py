@@ -44,7 +44,7 @@ def put(database: Database, experiment: Experiment, *cells: Cell) -> None:
 
 
 def test_they_come_back_as_they_were_added(database: Database) -> None:
-    full = an_experiment(searching=True, cancelled_at=later(5))
+    full = an_experiment(asking=True, cancelled_at=later(5))
     put(database, full, *CELLS)
     with database.begin() as work:
         assert work.experiments.get("exp-1") == full == work.experiments.find(full.digest)
@@ -74,7 +74,7 @@ def test_a_digest_has_one_experiment(database: Database) -> None:
 def test_it_is_replaced_with_the_cells_that_changed(database: Database) -> None:
     put(database, an_experiment(), *CELLS)
     put(database, an_experiment("other"), *CELLS)
-    changed = an_experiment(searching=True, name="b", submitted_by="bo", cancelled_at=later(1))
+    changed = an_experiment(asking=True, name="b", submitted_by="bo", cancelled_at=later(1))
     with database.begin() as work:
         assert work.experiments.lock("exp-1") == an_experiment()
         work.experiments.replace(
@@ -106,11 +106,11 @@ def test_pages_are_newest_first(database: Database) -> None:
     assert (first.total, rest.after) == (5, None)
 
 
-def test_those_that_search_are_found(database: Database) -> None:
+def test_those_that_ask_are_found(database: Database) -> None:
     for number in range(4):
-        put(database, an_experiment(f"exp-{number}", searching=number % 2 == 1))
+        put(database, an_experiment(f"exp-{number}", asking=number % 2 == 1))
     with database.begin() as work:
-        assert list(work.experiments.searching()) == ["exp-1", "exp-3"]
+        assert list(work.experiments.asking()) == ["exp-1", "exp-3"]
 
 
 def test_who_locks_one_keeps_others_from_changing_it(database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -304,7 +305,13 @@ def test_a_large_grid_is_accepted_once_confirmed(tmp_path: Path) -> None:
         FakeAgent(running.agents).register()
         document = f"software: {{backend: null, threads: {list(range(1, 600))}}}"
         answer = submit(running, document, confirm=True)
-        assert answer.experiment.cells.waiting == answer.plan.job_count == 599
+        assert answer.plan.job_count == answer.plan.new_count == 599
+        assert answer.experiment.state == pb.EXPERIMENT_STATE_RUNNING
+        ends = time.monotonic() + 60
+        while get(running, answer.experiment.id).cells.waiting < 599:  # its jobs are added bit by bit
+            assert time.monotonic() < ends
+            time.sleep(0.2)
+        assert len(jobs(running, answer.experiment.id)) == 599
 
 
 def test_a_host_that_nobody_has_may_be_waited_for(running: Running) -> None:

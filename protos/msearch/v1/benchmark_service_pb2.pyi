@@ -31,7 +31,7 @@ class _ExperimentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exper
     EXPERIMENT_STATE_UNSPECIFIED: _ExperimentState.ValueType  # 0
     """Never sent."""
     EXPERIMENT_STATE_RUNNING: _ExperimentState.ValueType  # 1
-    """Cells wait, or are being measured, or a search has trials left."""
+    """Cells wait, or are being measured, or are to be asked for."""
     EXPERIMENT_STATE_FINISHED: _ExperimentState.ValueType  # 2
     """No cell will change any more; some may have failed."""
     EXPERIMENT_STATE_CANCELLED: _ExperimentState.ValueType  # 3
@@ -43,7 +43,7 @@ class ExperimentState(_ExperimentState, metaclass=_ExperimentStateEnumTypeWrappe
 EXPERIMENT_STATE_UNSPECIFIED: ExperimentState.ValueType  # 0
 """Never sent."""
 EXPERIMENT_STATE_RUNNING: ExperimentState.ValueType  # 1
-"""Cells wait, or are being measured, or a search has trials left."""
+"""Cells wait, or are being measured, or are to be asked for."""
 EXPERIMENT_STATE_FINISHED: ExperimentState.ValueType  # 2
 """No cell will change any more; some may have failed."""
 EXPERIMENT_STATE_CANCELLED: ExperimentState.ValueType  # 3
@@ -59,7 +59,7 @@ class _CellStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CellState.V
     CELL_STATE_UNSPECIFIED: _CellState.ValueType  # 0
     """In a request it keeps any."""
     CELL_STATE_OPEN: _CellState.ValueType  # 1
-    """A search has not asked for it."""
+    """Not asked for yet: by a search, or as one of many cells."""
     CELL_STATE_WAITING: _CellState.ValueType  # 2
     """Its job waits for an agent."""
     CELL_STATE_RUNNING: _CellState.ValueType  # 3
@@ -79,7 +79,7 @@ class CellState(_CellState, metaclass=_CellStateEnumTypeWrapper):
 CELL_STATE_UNSPECIFIED: CellState.ValueType  # 0
 """In a request it keeps any."""
 CELL_STATE_OPEN: CellState.ValueType  # 1
-"""A search has not asked for it."""
+"""Not asked for yet: by a search, or as one of many cells."""
 CELL_STATE_WAITING: CellState.ValueType  # 2
 """Its job waits for an agent."""
 CELL_STATE_RUNNING: CellState.ValueType  # 3
@@ -112,7 +112,7 @@ class CellCounts(_message.Message):
     total: _builtins.int
     """In all."""
     open: _builtins.int
-    """Not asked for by a search."""
+    """Not asked for yet."""
     waiting: _builtins.int
     """Whose jobs wait."""
     running: _builtins.int
