@@ -47,6 +47,10 @@ from msearch_client._drifts import (
     Drift,
     Outlier,
 )
+from msearch_client._ensembles import (
+    Ensemble,
+    EnsembleMember,
+)
 from msearch_client._errors import (
     AlreadyExistsError,
     ApiError,
@@ -191,6 +195,8 @@ __all__ = [
     "DeadlineExceededError",
     "Decision",
     "Drift",
+    "Ensemble",
+    "EnsembleMember",
     "EvaluateSpec",
     "Evaluation",
     "EvaluationSample",

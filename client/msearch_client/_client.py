@@ -14,6 +14,7 @@ from msearch_client._agent_calls import AgentCalls
 from msearch_client._analysis_calls import AnalysisCalls
 from msearch_client._channels import Security
 from msearch_client._drifting import DriftCalls
+from msearch_client._ensembling import EnsembleCalls
 from msearch_client._experiment_calls import ExperimentCalls
 from msearch_client._exporting import ExportCalls
 from msearch_client._labelling_calls import LabellingCalls
@@ -31,6 +32,7 @@ class Client(
     AnalysisCalls,
     DriftCalls,
     LabellingCalls,
+    EnsembleCalls,
     AgentCalls,
     ExperimentCalls,
     TokenCalls,

@@ -50,7 +50,7 @@ def print_drift(found: Drift) -> None:
     print_line(f"{found.verdict}: {sides}")
     print_fields(
         {
-            "p-value": f"{found.p_value:.3g}; below {found.alpha:g} the difference is taken for real",
+            "p-value": f"{_chance(found.p_value)}; below {found.alpha:g} the difference is taken for real",
             "effect": f"{found.effect:.4f} of the spread; from 0.01 it matters",
             "target outside the base": f"{found.uncovered:.1%} of its rows; 1 % is usual, from 6 % it matters",
             "base outside the target": f"{found.uncovered_base:.1%} of its rows",
@@ -67,7 +67,7 @@ def print_drift(found: Drift) -> None:
                     "class": shift.name,
                     "base": f"{shift.base:.1%}",
                     "target": f"{shift.target:.1%}",
-                    "p-value": f"{shift.p_value:.3g}",
+                    "p-value": _chance(shift.p_value),
                 }
                 for shift in found.class_shifts[:MOST_CLASSES]
             ],
@@ -83,6 +83,10 @@ def print_drift(found: Drift) -> None:
         print_line(f"rows where the base has none, counted from 0: {named}")
     for notice in found.notices:
         print_line(f"note: {notice}")
+
+
+def _chance(value: float) -> str:
+    return "below 1e-12" if value < 1e-12 else f"{value:.3g}"
 
 
 def _share(value: float | None) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from msearch_client import Candidate, Client, Constraint, LatencyPredictions, ProfileOptions, Ranking
 from msearch_client.cli import drift as drifting
+from msearch_client.cli import ensemble as ensembles
 from msearch_client.cli import labelling, missing, options, predictions, reranking
 from msearch_client.cli.figures import format_metric
 from msearch_client.cli.output import count, count_of, print_fields, print_json, print_line, print_table, progress
@@ -87,6 +88,7 @@ def query(
     tolerance: labelling.Tolerance = 0.01,
     f1: labelling.F1 = "",
     show_in: labelling.ShowIn = None,
+    ensemble: ensembles.Members = None,
     drift: Annotated[
         Path | None,
         typer.Option(
@@ -150,6 +152,21 @@ def query(
     )
     if profile_missing and measured == ProfileOptions():
         raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
+    if ensemble is not None:
+        clash = {
+            "--by-service": by_service, "--rerank": rerank, "--labels-budget": labels_budget, "--predict": predict,
+            "--profile-missing": profile_missing, "--pareto": pareto, "--order-by-metric": order_by_metric,
+            "--require": require, "--load": load, "--host-class": host_class, "--scores": shown, "--explain": explain,
+        }  # fmt: skip
+        for name, given in clash.items():
+            if given:
+                raise typer.BadParameter(f"--ensemble and {name} do not go together")
+        with Client(server) as client:
+            ensembles.suggest(
+                client, data, signature, ensemble, as_json=json, filter=wanted, order_by=order, modality=as_modality,
+                column=column, ignore=ignore or (), limit_rows=limit_rows,
+            )  # fmt: skip
+        return
     to_label = labelling.check_options(
         budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
         signature=signature is not None, by_service=by_service, with_noise=with_noise, predict=predict, keep=bool(keep),
