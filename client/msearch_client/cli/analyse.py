@@ -15,7 +15,7 @@ from msearch_client.cli.output import count, print_json, print_line, print_note,
 
 SHOWN = 50
 KEYS = ("model", "variant", "load")
-WIDE = ("host_class", "baseline", "reasons", "why", "details")
+WIDE = ("host_class", "baseline", "reasons")
 
 Model = Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Only profiles of this model.")]
 OfJob = Annotated[
@@ -110,14 +110,17 @@ def _write(found: Findings, *, csv: Path | None, parquet: Path | None, pictures:
 def _print_analysis(found: Findings) -> None:
     table = found.table
     texts = table.texts()
-    # Columns that are empty throughout say nothing.
-    kept = [(place, one) for place, one in enumerate(table.columns) if any(line[place] for line in texts)]
+    # Columns that are empty throughout say nothing, and ids take the room of what does; --json and --csv have both.
+    kept = [
+        (place, one)
+        for place, one in enumerate(table.columns)
+        if one.name != "profile" and any(line[place] for line in texts)
+    ]
     rows = [{column.name: line[place] for place, column in kept} for line in texts[:SHOWN]]
     if rows:
         print_table(
             rows,
-            # An id is no number, but it must not be cut or folded either.
-            numbers=[column.name for _, column in kept if column.number or column.name == "profile"],
+            numbers=[column.name for _, column in kept if column.number],
             wide=[column.name for _, column in kept if column.name in WIDE],
             keys=KEYS,
         )
