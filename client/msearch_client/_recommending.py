@@ -191,6 +191,7 @@ def _as_deployable(
 
 
 def _as_measured(profile: Profile) -> Measured:
+    batching = profile.load.batching
     return Measured(
         profile_id=profile.id,
         variant=str(profile.variant),
@@ -199,6 +200,8 @@ def _as_measured(profile: Profile) -> Measured:
         host_class=profile.host_class,
         load=profile.load_text,
         open_loop=profile.load.scenario in _OPEN,
+        joined="" if batching is None else f"batch={batching.max_batch},wait_ms={batching.max_wait_ms:g}",
+        arrivals=f"{profile.load.arrival} {sorted(profile.load.parameters.items())}",
         figures={
             one.name: Figure(one.value, one.low, one.high) for one in profile.measurements if one.value is not None
         },

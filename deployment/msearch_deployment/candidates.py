@@ -43,6 +43,8 @@ class Measured:
         host_class: where it was measured.
         load: short text of the load, as in "server:100".
         open_loop: requests came at their own times, so that latencies include waiting.
+        joined: how requests were joined into batches in front of the model; "" for not at all.
+        arrivals: the pattern that they came in, where the loop was open.
         figures: by quantity.
     """
 
@@ -53,12 +55,20 @@ class Measured:
     host_class: str
     load: str
     open_loop: bool
+    joined: str = ""
+    arrivals: str = ""
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
     @property
     def predicted(self) -> bool:
         """Whether nobody measured it."""
         return any(figure.origin is Origin.PREDICTED for figure in self.figures.values())
+
+    def vouches_for(self, other: Measured) -> bool:
+        """Whether a rate that this one kept is one that the other can keep: served alike, asked alike."""
+        if (self.variant, self.host_class, self.joined) != (other.variant, other.host_class, other.joined):
+            return False
+        return not (self.open_loop and other.open_loop) or self.arrivals == other.arrivals
 
     def with_figures(self, figures: Mapping[str, Figure]) -> Measured:
         """The same with these figures."""

@@ -2,9 +2,9 @@
 
     replicas = ceil(rate / (capacity x (1 - headroom)))
 
-The capacity is the largest rate at which a profile of the same variant on the same host class kept all limits on
-response latencies: the measured peak of `find_peak`, or a rate that was sustained under open load. Without such limits
-any throughput that was reached counts.
+The capacity is the largest rate at which a profile of the same variant on the same host class, batched and asked in the
+same way, kept all limits on response latencies: the measured peak of `find_peak`, or a rate that was sustained under
+open load. Without such limits any throughput that was reached counts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Capacity:
 def find_capacity(profiles: Iterable[Measured], limits: Sequence[Limit]) -> Capacity | None:
     """The largest rate that one of the profiles vouches for under these limits; None if none does.
 
-    `profiles` are those of one variant on one host class, under whatever load; predictions vouch for nothing.
+    `profiles` are those that vouch for the one that is sized (`Measured.vouches_for`); predictions vouch for nothing.
     """
     latencies = [limit for limit in limits if limit.quantity in RESPONSE_LATENCIES]
     found: Capacity | None = None

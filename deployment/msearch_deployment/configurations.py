@@ -88,19 +88,17 @@ class Configuration:
 def configurations(candidates: tuple[Candidate, ...], wish: Wish, price_of: PriceOf) -> Iterator[Configuration]:
     """Every configuration under the wished load, newest profile first where several are of the same."""
     for candidate in candidates:
-        siblings: dict[tuple[str, str], list[Measured]] = {}
         seen: set[tuple[str, str, str]] = set()
-        newest = []
+        newest: list[Measured] = []
         for profile in candidate.measured:
             identity = (profile.variant, profile.host_class, profile.load)
             if identity in seen or not profile.host_class.startswith(wish.host_class):
                 continue
             seen.add(identity)
             newest.append(profile)
-            siblings.setdefault((profile.variant, profile.host_class), []).append(profile)
         for profile in newest:
             if not wish.load or profile.load == wish.load:
-                group = siblings[profile.variant, profile.host_class]
+                group = [other for other in newest if other.vouches_for(profile)]
                 yield _configuration(candidate, profile, group, wish, price_of)
 
 

@@ -34,7 +34,7 @@ def a_profile(draw: st.DrawFn) -> Measured:
     return Measured(
         profile_id="p", variant=draw(st.sampled_from(["onnxruntime fp32", "openvino int8_static"])), backend="b",
         batch_size=1, host_class=draw(st.sampled_from(HOSTS)), load=load, open_loop=LOADS[load],
-        figures=draw(figures(load)),
+        joined=draw(st.sampled_from(["", "batch=8"])), figures=draw(figures(load)),
     )  # fmt: skip
 
 

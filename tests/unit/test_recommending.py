@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from msearch_deployment import Candidate, Figure, Limit, Measured, Origin, Wish, recommend
@@ -71,6 +73,18 @@ def test_where_nothing_fits_a_single_limit_that_would_do_is_named() -> None:
     answer = recommend([SMALL, LARGE], Wish(limits=(Limit("p99_ms", True, 4),), load="server:100"))
     (change,) = answer.binding
     assert (change.relaxed.value, change.answer.candidate.name) == (5, "small")
+
+
+def test_a_rate_that_was_kept_otherwise_vouches_for_nothing() -> None:
+    plain = profile("plain", p99_ms=5, throughput_per_s=100)
+    joined = replace(profile("joined", "server:900,batch=8", p99_ms=9, throughput_per_s=900), joined="batch=8")
+    even = replace(profile("even", "server:800,constant", p99_ms=9, throughput_per_s=800), arrivals="constant")
+    alone = profile("alone", "single_stream", p99_ms=1, throughput_per_s=700)
+    many = candidate("many", 0.9, plain, joined, even, alone)
+    limited = recommend([many], Wish(limits=(Limit("p99_ms", True, 20),), load="server:100", rate_per_s=80))
+    assert limited.best[0].capacity.profile_id == "plain"
+    # Without a limit on latency a closed loop tells the throughput too.
+    assert recommend([many], Wish(load="server:100")).best[0].capacity.profile_id == "alone"
 
 
 def test_a_model_without_the_measurement_is_untold_not_refused() -> None:
