@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +15,13 @@ from msearch.v1 import benchmark_service_pb2 as pb
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as prof
 from msearch.v1 import registry_service_pb2 as rpb
-from search_service.domain.ports import Database
+from msearch_experiments.canonical import Architecture
+from search_service.benchmarking.canonical_models import GeneratedModels
+from search_service.domain.errors import Reason, Unavailable
+from search_service.domain.ports import BlobStore, BlobUpload, Database
+from search_service.storage import open_blob_store
 from tests.fake_agent import FakeAgent, a_profile
-from tests.service_in_process import Running, card, refused, register, service_in_process
+from tests.service_in_process import Running, card, chunk, header, refused, register, service_in_process, upload
 
 GRID = """
 name: grid
@@ -356,3 +363,75 @@ def test_two_replicas_take_one_file_once(tmp_path: Path, sql_database: Database)
         assert len({answer.experiment.id for answer in answers}) == 1
         assert sum(answer.plan.new_count for answer in answers) == 8
         assert len(jobs(one, answers[0].experiment.id)) == 2
+
+
+class FullDisk:
+    """A blob store whose disk is full from the second upload on, until there is room again."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self._store = store
+        self._uploads = 0
+        self.full = True
+
+    def upload(self, digest: str, size_bytes: int) -> BlobUpload:
+        self._uploads += 1
+        if self.full and self._uploads > 1:
+            raise Unavailable("the disk is full", Reason.STORAGE_UNAVAILABLE)
+        return self._store.upload(digest, size_bytes)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def test_a_full_disk_leaves_no_experiment_and_is_made_good_by_submitting_again(
+    tmp_path: Path, database: Database
+) -> None:
+    disk = FullDisk(open_blob_store(str(tmp_path / "blobs")))
+    with service_in_process(tmp_path, database, disk) as running:  # type: ignore[arg-type]  # passes on what it lacks
+        agent = FakeAgent(running.agents).register()
+        with refused() as caught:
+            submit(running, GENERATED)
+        assert (caught[0].code, caught[0].message) == ("UNAVAILABLE", "the disk is full")
+        assert running.registry.ListModels(rpb.ListModelsRequest()).total_size == 1, "whole models only"
+        assert running.profiling.ListJobs(prof.ListJobsRequest()).total_size == 0
+        assert running.benchmarks.ListExperiments(pb.ListExperimentsRequest()).total_size == 0
+        disk.full = False
+        experiment_id = submit(running, GENERATED).experiment.id
+        work_off(agent)
+        assert get(running, experiment_id).cells == pb.CellCounts(total=8, measured=8)
+        assert running.registry.ListModels(rpb.ListModelsRequest()).total_size == 2
+
+
+def test_another_model_of_a_canonical_name_is_not_taken_for_it(tmp_path: Path) -> None:
+    with service_in_process(tmp_path) as running:
+        FakeAgent(running.agents).register()
+        register(running, card("generated/mlp-1x8-in4"))
+        with refused() as caught:
+            submit(running, GENERATED)
+        assert (caught[0].code, caught[0].reason) == ("FAILED_PRECONDITION", "NAME_TAKEN")
+        assert "'generated/mlp-1x8-in4@1'" in caught[0].message
+        assert running.registry.ListModels(rpb.ListModelsRequest()).total_size == 1
+
+
+def test_a_newer_version_of_a_model_is_measured_anew(tmp_path: Path) -> None:
+    """A file that names no version means the newest."""
+    made = GeneratedModels().make(Architecture(family="mlp", layers=1, width=4, input=(4,)))
+
+    def put(version: str) -> None:
+        values = json.loads(made.card) | {"name": "own", "version": version}
+        announced = upload(hashlib.sha256(made.artifact).hexdigest(), len(made.artifact))
+        sent = [header(json.dumps(values), upload=announced), chunk(made.artifact)]
+        running.registry.RegisterModel(iter(sent))
+
+    with service_in_process(tmp_path) as running:
+        agent = FakeAgent(running.agents).register()
+        put("1")
+        document = "models: own\nloads: ['server:100', single_stream]"
+        experiment_id = submit(running, document).experiment.id
+        work_off(agent)
+        assert submit(running, document).plan.reused_count == 2
+        put("2")
+        again = submit(running, document)
+        assert (again.experiment.id, again.plan.new_count) == (experiment_id, 2)
+        work_off(agent)
+        assert {cell.model_name for cell in cells(running, experiment_id)} == {"own@2"}
