@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from msearch_sketch.signature import Signature
+from msearch_sketch.signature import Signature, Validation
 from msearch_sketch.spaces import FeatureSpace
 
 
@@ -35,10 +35,14 @@ class ScoreInfo:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A candidate's side of a comparison: the signature of its source dataset and what its owner claims."""
+    """A candidate's side of a comparison: its source's signature, what is claimed of it, what was measured.
+
+    `validation` is how the model did on labelled held-out rows, None where nobody measured it.
+    """
 
     signature: Signature
     claimed_accuracy: float | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Accuracy of the model on its own held-out data: measured where the signature has validation rows, else claimed.
+"""Accuracy of the model on its own held-out data: as measured, or as the signature says, else as claimed.
 
 It says nothing of the target, and alone it ranks no better than chance; it is there as evidence and for comparison.
 """
@@ -25,7 +25,7 @@ INFO = ScoreInfo(
 
 
 def _compute(_target: Signature, sources: Sequence[Source]) -> ScoreValues:
-    measured = [source.signature.validation for source in sources]
+    measured = [source.validation or source.signature.validation for source in sources]
     values = [
         source.claimed_accuracy if validation is None else validation.accuracy
         for source, validation in zip(sources, measured, strict=True)

@@ -27,6 +27,7 @@ from search_service.usecases.fields import LONGEST_NAME, Reference, check_digest
 from search_service.usecases.once import fingerprint
 from search_service.usecases.paging import decode_token, encode_token, page_size
 from search_service.usecases.points import Points
+from search_service.usecases.sample_jobs import cancel_evaluations
 from search_service.usecases.uploads import Upload, drop_unused_blob, store_bytes, take_in
 
 LARGEST_SAMPLE_BYTES = 64 << 20
@@ -190,6 +191,7 @@ def _delete(evidence: Evidence, sample: EvaluationSample) -> bool:
         except NotFound:
             return False  # another replica was faster
         unit.commit()
+    cancel_evaluations(evidence.profiling, sample.id)
     for digest in (sample.digest, sample.points_digest, *outputs):
         drop_unused_blob(evidence.registry, digest)
     return True

@@ -210,11 +210,16 @@ class Ranker:
             return computed
         signatures = signatures_of(self.database, self.catalogue, target.space_digest, models)
         at = [place for place, model in enumerate(models) if model.dataset_id in signatures]
-        sources = [Source(signatures[models[place].dataset_id], models[place].claimed_accuracy) for place in at]
+        sources = [_source(models[place], signatures) for place in at]
         for name in others:
             values = self.scores[name].compute(target, sources, space)
             computed[name] = values if len(at) == len(models) else _spread(values, at, len(models))
         return computed
+
+
+def _source(model: Model, signatures: Mapping[str, Signature]) -> Source:
+    measured = None if model.validation is None else model.validation.statistics
+    return Source(signatures[model.dataset_id], model.claimed_accuracy, measured)
 
 
 def _models_at(candidates: Retrieved, chosen: Positions) -> list[Model]:

@@ -307,6 +307,22 @@ def test_a_job_whose_sample_has_gone_says_so(registry: SmallRegistry) -> None:
         assert refusal(call).reason == "EVALUATION_SAMPLE_NOT_FOUND"
 
 
+def test_jobs_on_a_deleted_sample_are_cancelled(registry: SmallRegistry) -> None:
+    agent = registry.agent()
+    sample, other = (registry.put_sample(rows_of(a_target_table(rows))).sample for rows in (40, 50))
+    submitted = registry.evaluate(sample.id).jobs
+    kept = registry.evaluate(other.id, "near").jobs[0]
+    acquired = agent.acquire()
+    registry.stub.DeleteEvaluationSample(epb.DeleteEvaluationSampleRequest(sample_id=sample.id))
+    for job in submitted:
+        found = job_of(registry, job.id)
+        if job.id == acquired.job.id:
+            assert found.cancel_requested
+        else:
+            assert found.state == ppb.JOB_STATE_CANCELLED
+    assert job_of(registry, kept.id).state == ppb.JOB_STATE_PENDING
+
+
 def statistics(**fields: Any) -> types_pb2.Validation:
     values = {
         "accuracy": 0.9, "row_count": 200, "temperature": 1.5, "mean_confidence": 0.85, "atc_threshold": -0.3,

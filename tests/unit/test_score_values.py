@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -233,3 +234,13 @@ def test_source_accuracy_prefers_what_was_measured() -> None:
     result = compute("source_accuracy", measured, moments([[1, 1]]), claimed=0.99)
     assert (result.values.tolist(), result.support.tolist()) == ([0.99], [0])
     assert 0 in compute("source_accuracy", measured, moments([[1, 1]])).details
+
+
+def test_source_accuracy_prefers_the_models_own_validation() -> None:
+    of_signature = validated(moments([[1, 1]] * 3), 0.75)
+    assert of_signature.validation is not None
+    own = replace(of_signature.validation, accuracy=0.125, count=40)
+    sources = [Source(of_signature, 0.9, own), Source(of_signature, 0.9), Source(moments([[1, 1]]), 0.9)]
+    told = SCORES["source_accuracy"].compute(of_signature, sources, SPACE)
+    assert told.values.tolist() == [0.125, of_signature.validation.accuracy, 0.9]
+    assert told.support.tolist() == [40, of_signature.validation.count, 0]
