@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
 from msearch_accuracy import default_predictor
-from msearch_client import Client, LocalError, Ranking
+from msearch_client import Client, Filter, LocalError, Ranking
 from msearch_client._local_running import LocalRun, run_locally
 from msearch_client._predicting import predict_locally
 from msearch_client.cli import app
@@ -234,3 +235,45 @@ def test_a_small_target_is_told_from_a_large_one(client: Client, zoo: Path, arti
     small = client.rerank(make_table(0.0, 12, labels=False), k=3, local=True, artifacts=artifacts)
     notices = {notice for item in small if item.prediction is not None for notice in item.prediction.notices}
     assert any("only 12 rows" in notice for notice in notices)
+
+
+def test_a_target_of_one_row_is_refused_with_the_reason(run: Run, tmp_path: Path) -> None:
+    pq.write_table(make_table(0.0, 1, labels=False), tmp_path / "one.parquet")
+    said = run("query", "--data", tmp_path / "one.parquet", "--rerank", 3, "--local", code=1).stderr
+    assert "has 1 row; at least 5 are needed" in said
+
+
+def test_odd_models_are_told_apart_and_fail_nobody_else(client: Client, artifacts: Path, tmp_path: Path) -> None:
+    """One that says the same of every row, one with an operator that nobody has, one of other classes."""
+    source = client.new_dataset("odd-data", make_table(9.0), labels="label")
+    weights = numpy_helper.from_array(np.zeros((3, 2), np.float32), "weights")
+    for name in ("flat", "strange", "birds"):
+        graph = helper.make_graph(
+            [helper.make_node("MatMul", ["rows", "weights"], ["logits"])],
+            name,
+            [helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["batch", 3])],
+            [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])],
+            [weights],
+        )
+        if name == "strange":
+            graph.node[0].op_type = "Erf"  # which takes one input
+        model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
+        (tmp_path / f"{name}.onnx").write_bytes(model.SerializeToString())
+        classes = ["robin", "wren"] if name == "birds" else ["cat", "dog"]
+        registered = client.register_model(
+            make_card(f"odd-{name}", tags=["odd"], classes=classes), artifact=tmp_path / f"{name}.onnx", dataset=source
+        )
+        source = registered.dataset_id
+    write_net(tmp_path / "sound.onnx")
+    client.register_model(make_card("odd-sound", tags=["odd"]), artifact=tmp_path / "sound.onnx", dataset=source)
+    found = client.rerank(
+        make_table(9.0, 60, labels=False), k=4, local=True, filter=Filter(tags=("odd",)), artifacts=artifacts
+    )
+    notices = {item.model.name: item.prediction.notices for item in found if item.prediction is not None}
+    assert set(notices) == {"odd-flat", "odd-sound"}
+    assert any("the same for every row" in notice for notice in notices["odd-flat"])
+    failed = {item.model: item for item in found.failed}
+    assert set(failed) == {"odd-strange@1", "odd-birds@1"}
+    assert failed["odd-strange@1"].code == "compile_failed"
+    assert failed["odd-birds@1"].code == "not_predicted"
+    assert "shares no class name with the other candidates" in failed["odd-birds@1"].message
