@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from msearch_client._agent_calls import AgentCalls
+from msearch_client._agents import AgentState
 from msearch_client._artifacts import OnProgress
 from msearch_client._behaving import behave_locally, behaviour_scores
 from msearch_client._catalogue import Filter, Modality
@@ -27,7 +29,7 @@ from msearch_sketch import Dataset, Points, Signature, project
 PREDICTED = "predicted_accuracy"
 
 
-class RerankCalls(SearchCalls, EvaluationCalls):
+class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
     """Rank candidates by their predicted accuracy on a target."""
 
     def rerank(
@@ -84,7 +86,7 @@ class RerankCalls(SearchCalls, EvaluationCalls):
             running: called with (share done, what is being done).
 
         Raises:
-            LocalError: the data cannot be read, or is too large.
+            LocalError: the data cannot be read, or is too large; or no agent could run a candidate now.
             NotFoundError: no source with the target's schema was ever registered.
             InvalidArgumentError: a score, a filter or a limit is wrong.
         """
@@ -106,6 +108,8 @@ class RerankCalls(SearchCalls, EvaluationCalls):
             return self._rerank_here(
                 opened, k, order_by, asked, with_noise=with_noise, artifacts=artifacts, running=report
             )
+        if not allow_waiting:
+            self._check_agents()
         sample, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
         signature = Signature.from_bytes(encoded)
         ranking = self.search(signature, order_by=order_by, top=k, sample=sample, **asked)
@@ -116,6 +120,14 @@ class RerankCalls(SearchCalls, EvaluationCalls):
         )
         failed = self._wait_for_outputs(submitted, ranking, report)
         return self._ask_again(signature, sample, ranking, failed, asked)
+
+    def _check_agents(self) -> None:
+        """Before rows are sent for nothing."""
+        if not any(agent.evaluates and agent.state is AgentState.ACTIVE for agent in self.list_agents()):
+            raise LocalError(
+                "no registered agent could run the candidates now, so no row was sent",
+                hint="start one with `msearch-agent`, or run them on this machine with --local or local=True",
+            )
 
     def _wait_for_outputs(self, submitted: Submitted, ranking: Ranking, running: OnShare) -> dict[str, FailedModel]:
         """Waits for all jobs; gives why models have no outputs, by id."""

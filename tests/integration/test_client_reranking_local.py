@@ -225,6 +225,13 @@ def test_options_that_do_not_go_together_are_wrong_usage(run: Run, zoo: Path, wo
     assert said in run("query", "--data", zoo / "target.parquet", *words, code=2).stderr
 
 
+def test_without_an_agent_no_row_is_sent(run: Run, client: Client, zoo: Path) -> None:
+    said = run("query", "--data", zoo / "target.parquet", "--rerank", 3, code=1).stderr
+    assert "no registered agent could run the candidates now, so no row was sent" in said
+    assert "--local" in said
+    assert client.evaluation_samples().total == 0
+
+
 def test_a_target_of_other_columns_says_so(run: Run, tmp_path: Path) -> None:
     pq.write_table(pa.table({"z": [1.0] * 20, "y": [2.0] * 20}), tmp_path / "other.parquet")
     result = run("query", "--data", tmp_path / "other.parquet", "--rerank", 3, "--local", code=1)
