@@ -25,7 +25,7 @@ from msearch_client._searching import OrderBy
 from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Wish, recommend
 from msearch_deployment import Candidate as Deployable
 from msearch_deployment.limits import RESPONSE_LATENCIES
-from msearch_deployment.prices import Priced, as_stored, find_identity, reprice
+from msearch_deployment.prices import Priced, as_stored, find_hourly_price, find_identity, reprice
 
 MOST_REASONS = 3
 _OPEN = (Scenario.SERVER, Scenario.FIND_PEAK)
@@ -214,12 +214,17 @@ def _price(
     if table is not None:
         return reprice(candidates, table.prices)
     used = {one.profile_id for candidate in candidates for one in candidate.measured}
-    costs = (
-        one
+    costs = [
+        (profile, one)
         for group in profiles.values()
         for profile in group
         if profile.id in used
         for one in profile.measurements
         if one.name in ("cost_per_1k", "co2_g_per_1k") and one.value is not None
-    )
-    return as_stored(candidates, {find_identity(one.detail) for one in costs})
+    ]
+    hourly: dict[str, float] = {}
+    for profile, one in costs:
+        price = find_hourly_price(one.detail)
+        if price is not None:
+            hourly.setdefault(profile.host_class, price)
+    return as_stored(candidates, {find_identity(one.detail) for _, one in costs}, hourly)

@@ -24,6 +24,7 @@ from msearch_deployment.prices import (
     cost_per_1k,
     explain_co2,
     explain_cost,
+    find_hourly_price,
     find_identity,
     read_prices,
     reprice,
@@ -106,6 +107,9 @@ def test_an_edit_makes_it_another_table(tmp_path: Path) -> None:
     assert first != second
     assert find_identity(explain_cost(1.0, "host class [x]", 3.0, first)) == first
     assert find_identity(explain_co2(1.0, 2.0, "DE", 1.2, second)) == second
+    assert find_hourly_price(explain_cost(0.35, "here.usd_per_hour", 3.0, first)) == 0.35
+    assert find_hourly_price(explain_cost(1e-7, "x", 3.0, first)) == 1e-7
+    assert find_hourly_price(explain_co2(1.0, 2.0, "DE", 1.2, second)) is None
     assert find_identity("0.35 USD/h (here.usd_per_hour) / (3600 x 4/s) x 1000") == ""
 
 
@@ -113,6 +117,11 @@ def test_an_edit_makes_it_another_table(tmp_path: Path) -> None:
 def test_the_hourly_price_follows_from_what_was_stored(price: float, throughput: float) -> None:
     stored = measured(throughput_per_s=throughput, cost_per_1k=cost_per_1k(price, throughput))
     assert as_stored([stored], ["[prices a 00000000]"]).usd_per_hour[HOST] == pytest.approx(price)
+
+
+def test_the_hourly_price_that_a_profile_says_comes_first() -> None:
+    stored = measured(throughput_per_s=100, cost_per_1k=cost_per_1k(0.5, 101))
+    assert as_stored([stored], ["[prices a 00000000]"], {HOST: 0.5}).usd_per_hour == {HOST: 0.5}
 
 
 def test_stored_costs_of_several_tables_are_never_mixed() -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from msearch_deployment.prices.checking import SECTIONS, Problem, check
 from msearch_deployment.prices.formulas import co2_g_per_1k, cost_per_1k, explain_co2, explain_cost
 from msearch_deployment.prices.repricing import Priced, as_stored, reprice, reprice_profile
-from msearch_deployment.prices.tables import SHIPPED, Grid, Price, Prices, Unpriced, find_identity, read_prices
+from msearch_deployment.prices.tables import (
+    SHIPPED,
+    Grid,
+    Price,
+    Prices,
+    Unpriced,
+    find_hourly_price,
+    find_identity,
+    read_prices,
+)
 
 __all__ = [
     "SECTIONS",
@@ -22,6 +31,7 @@ __all__ = [
     "cost_per_1k",
     "explain_co2",
     "explain_cost",
+    "find_hourly_price",
     "find_identity",
     "read_prices",
     "reprice",

@@ -55,11 +55,16 @@ def reprice_profile(
     return profile.with_figures(figures)
 
 
-def as_stored(candidates: Sequence[Candidate], tables: Iterable[str]) -> Priced:
-    """The stored costs, if all were computed from one table; `tables` are the identities that the profiles carry.
+def as_stored(
+    candidates: Sequence[Candidate], tables: Iterable[str], hourly: Mapping[str, float] | None = None
+) -> Priced:
+    """The stored costs, if all were computed from one table; figures of several do not compare, and are left out.
 
-    Figures of several tables do not compare, so then all are left out. What an hour costs follows from
-    cost_per_1k = price / (3600 x throughput) x 1000.
+    Args:
+        candidates: with the costs that were stored.
+        tables: identities of the tables that these were computed from.
+        hourly: prices of host classes that the profiles say; of others it follows from
+            cost_per_1k = price / (3600 x throughput) x 1000.
     """
     distinct = sorted(set(tables))
     if len(distinct) > 1:
@@ -68,14 +73,14 @@ def as_stored(candidates: Sequence[Candidate], tables: Iterable[str]) -> Priced:
             f"the stored costs come from {len(distinct)} price tables ({shown}) and do not compare, so none is used"
         )
         return Priced(_each(candidates, _without_costs), {}, (f"{notice}; give one table (--prices FILE)",))
-    hourly: dict[str, float] = {}
+    known = dict(hourly or {})
     for candidate in candidates:
         for profile in candidate.measured:
             cost, throughput = profile.figures.get(COST), profile.figures.get("throughput_per_s")
             if cost is not None and throughput is not None:
                 # The newest profile of a host class speaks for it; profiles come newest first.
-                hourly.setdefault(profile.host_class, cost.value * 3.6 * throughput.value)
-    return Priced(tuple(candidates), hourly, ())
+                known.setdefault(profile.host_class, cost.value * 3.6 * throughput.value)
+    return Priced(tuple(candidates), known, ())
 
 
 def _without_costs(profile: Measured) -> Measured:

@@ -20,6 +20,7 @@ SHIPPED = Path(__file__).with_name("prices.toml")
 
 HOST_KEYS = ("usd_per_hour", "instance", "g_per_kwh", "region", "pue", "data_centre")
 _IDENTITY = re.compile(r"\[prices (?P<date>\S+) (?P<digest>[0-9a-f]{8})\]")
+_HOURLY = re.compile(r"(?P<price>\d+(?:\.\d+)?(?:e[+-]?\d+)?) USD/h ")
 _DIGEST_LENGTH = 8
 
 
@@ -183,3 +184,9 @@ def find_identity(detail: str) -> str:
     """The identity of the table that a stored figure was computed from, as its detail says; "" if it does not."""
     found = _IDENTITY.search(detail)
     return found[0] if found else ""
+
+
+def find_hourly_price(detail: str) -> float | None:
+    """US dollars an hour that a stored cost was computed from, as its detail says; None if it does not."""
+    found = _HOURLY.match(detail)
+    return float(found["price"]) if found else None
