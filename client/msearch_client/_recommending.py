@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,6 +23,7 @@ from msearch_client._rankings import Candidate
 from msearch_client._recommendations import Recommendation
 from msearch_client._reranking import RerankCalls
 from msearch_client._searching import OrderBy
+from msearch_client._variants import Precision, Variant, parse_precision
 from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Wish, recommend
 from msearch_deployment import Candidate as Deployable
 from msearch_deployment.limits import RESPONSE_LATENCIES
@@ -41,6 +43,8 @@ class RecommendCalls(RerankCalls, LatencyCalls):
         require: str | Constraint | Sequence[str | Constraint] = (),
         load: str | Load | None = None,
         host_class: str = "",
+        backends: Sequence[str] = (),
+        precisions: Sequence[str] = (),
         rate: float | None = None,
         headroom: float = 0.2,
         cautious: bool = False,
@@ -67,6 +71,8 @@ class RecommendCalls(RerankCalls, LatencyCalls):
                 ["p99_ms<=20", "accuracy>=0.8"].
             load: the load that the limits are about, such as "server:100"; None for any.
             host_class: only host classes that begin so; empty for any.
+            backends: only forms of these backends; empty for any.
+            precisions: only forms in these precisions; empty for any.
             rate: inferences a second to take; it says how many replicas are needed, and what they cost.
             headroom: share of each replica's capacity to keep free.
             cautious: hold limits against the worse end of each interval.
@@ -98,6 +104,7 @@ class RecommendCalls(RerankCalls, LatencyCalls):
         if predicted_latency and not load_text:
             raise LocalError(NO_LOAD, hint=LOAD_HINT)
         wish = _make_wish(limits, load_text, host_class, rate, headroom, cautious=cautious, prefer=prefer)
+        allowed = [parse_precision(text) for text in ([precisions] if isinstance(precisions, str) else precisions)]
         table = PriceTable(prices) if prices is not None and not isinstance(prices, PriceTable) else prices
         asked: dict[str, Any] = {
             "filter": filter, "order_by": order_by, "scores": (CLAIM,), "modality": modality, "column": column,
@@ -116,6 +123,7 @@ class RecommendCalls(RerankCalls, LatencyCalls):
         if predicted_latency:
             models = [candidate.model for candidate in ranking]
             deployable, foretold = self._with_predictions(deployable, models, profiles, wish)
+        deployable = [_in_forms(one, backends, allowed) for one in deployable]
         priced = _price(deployable, profiles, table)
         wish, notices = settle(wish, ranking)
         choice = recommend(priced.candidates, wish, price_of=priced.usd_per_hour.get, top=top)
@@ -186,6 +194,20 @@ def _as_deployable(
             _as_measured(profile)
             for profile in profiles
             if profile.offer is Offer.OFFERED and profile.host_class.startswith(host_class)
+        ),
+    )
+
+
+def _in_forms(candidate: Deployable, backends: Sequence[str], precisions: Sequence[Precision]) -> Deployable:
+    """The candidate with what was measured, or predicted, in these forms; empty allows all."""
+    named = [backends] if isinstance(backends, str) else backends
+    return replace(
+        candidate,
+        measured=tuple(
+            one
+            for one in candidate.measured
+            if (not named or one.backend in named)
+            and (not precisions or Variant.parse(one.variant).precision in precisions)
         ),
     )
 

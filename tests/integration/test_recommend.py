@@ -168,6 +168,18 @@ def test_stored_costs_of_one_table_are_used(client: Client, zoo: Path) -> None:
     assert found.best.usd_per_hour == pytest.approx(0.001 * 3.6 * 100)
 
 
+def test_backends_and_precisions_narrow_the_choice(client: Client, zoo: Path, run: Run) -> None:
+    target, limit = zoo / "target.parquet", {"require": "p99_ms<=20", "load": "server:100"}
+    found = client.recommend(target, precisions=["int8-static"], **limit)
+    assert [str(one.variant) for one in found] == ["onnxruntime int8_static"]
+    assert client.recommend(target, backends=["openvino"], **limit).considered == 0
+    with pytest.raises(LocalError, match="precision 'int7' is unknown"):
+        client.recommend(target, precisions="int7", **limit)
+    out = run("--data", target, "--require", "p99_ms<=20", "--load", "server:100", "--precision", "fp32").stdout
+    assert "int8_static" not in out
+    run("--data", target, "--precision", "int7", code=2)
+
+
 def test_a_host_class_narrows_the_choice(client: Client, zoo: Path) -> None:
     found = client.recommend(zoo / "target.parquet", require="p99_ms<=20", load="server:100", host_class="neoverse")
     assert [one.host_class for one in found] == [ARM]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from msearch_client import Client, Constraint, LocalError, Recommendation
+from msearch_client import Client, Constraint, LocalError, Precision, Recommendation
 from msearch_client.cli import options, reranking
 from msearch_client.cli.output import print_json, print_line, progress
 from msearch_client.cli.recommended import command_for, print_recommendation
@@ -45,6 +45,15 @@ def recommend(
         float, typer.Option("--headroom", metavar="SHARE", help="Share of each replica's capacity to keep free.")
     ] = 0.2,
     host_class: options.HostClass = "",
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", metavar="NAME", help="Only forms of this backend; repeat.")
+    ] = None,
+    precision: Annotated[
+        list[Precision] | None,
+        typer.Option(
+            "--precision", metavar="NAME", help=f"Only forms in this precision; repeat. One of {', '.join(Precision)}."
+        ),
+    ] = None,
     prefer: Annotated[
         str,
         typer.Option(
@@ -117,6 +126,8 @@ def recommend(
                 require=[options.usage(Constraint.parse, text) for text in require or ()],
                 load=None if load is None else options.read_load(load),
                 host_class=host_class,
+                backends=backend or (),
+                precisions=precision or (),
                 rate=rate,
                 headroom=headroom,
                 cautious=cautious,
