@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-latency bench-scheduler test-gpu pictures bench-report
+.PHONY: help setup lint types test test-all serve demo protos docs fmt clean bench-search bench-profiler bench-quality bench-latency bench-scheduler bench-labels test-gpu pictures bench-report
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,11 @@ bench-search: $(READY) ## Speed and memory of sketching, index and search, besid
 
 bench-profiler: $(READY) ## The load generator beside LoadGen, overhead of a job, many agents on PostgreSQL
 	$(BIN)/python -m benchmarks.bench_profiler
+
+bench-labels: $(READY) ## How few labels find the best candidate; drift and ensembles, on the zoo
+	$(BIN)/python -m benchmarks.bench_labels
+	$(BIN)/python -m benchmarks.bench_drift
+	$(BIN)/python -m benchmarks.bench_ensembles
 
 bench-quality: $(READY) ## How well scores and predictors choose, on all workloads of the zoo
 	$(BIN)/python -m benchmarks.bench_quality

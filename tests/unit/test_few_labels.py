@@ -218,3 +218,28 @@ def test_choosing_narrows_but_does_not_move_the_posterior() -> None:
     assert float(np.abs(after.mean(axis=1) - before).max()) < 0.08
     posterior.fit([0, 1], [0, 0])
     assert float(after.std(axis=1).mean()) < float(posterior.draw(4_000, random).std(axis=1).mean())
+
+
+@pytest.mark.slow
+def test_claimed_winners_are_seldom_wrong_though_candidates_err_together() -> None:
+    """Thirty zoos whose candidates share their errors in part: at most 5 % of winners may be off, here one or two."""
+    wrong = stopped = 0
+    for seed in range(30):
+        random = np.random.default_rng([seed, 99])
+        labels = random.integers(0, 3, 150)
+        shared = (labels + random.integers(1, 3, 150)) % 3
+        candidates, true = [], []
+        for at, reach in enumerate(random.uniform(0.5, 0.9, 5)):
+            values = outputs(float(reach), labels, random)
+            together = (random.random(150) < 0.15)[:, None]
+            values = np.where(together, np.eye(3)[shared] * 0.7 + 0.1, values)
+            candidates.append(CandidateEvidence(f"model-{at}", CLASSES, values))
+            true.append(float((values.argmax(axis=1) == labels).mean()))
+        labelling = Labelling.of(candidates, tolerance=0.02, seed=seed)
+        fill(labelling, labels, 60)
+        verdict = labelling.verdict()
+        if verdict.winner is not None:
+            stopped += 1
+            wrong += max(true) - true[int(verdict.winner.removeprefix("model-"))] > 0.02 + 1e-9
+    assert stopped >= 20
+    assert wrong <= 3

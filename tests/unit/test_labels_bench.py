@@ -1,0 +1,47 @@
+"""Counting and summing up in the benchmark of few labels."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("scipy", reason="the benchmark needs scipy (extra: examples)")
+
+from benchmarks.bench_labels import Course, follow_counted, follow_posterior, needed
+from benchmarks.bench_labels import Trial as LabelTrial
+from benchmarks.quality.target_labels import count_metric
+from msearch_accuracy import Metric
+from msearch_accuracy.few_labels import Labelling
+from tests.unit.test_few_labels import made_up
+
+
+def made_up_trial() -> LabelTrial:
+    candidates, labels, true = made_up(0, rows=80)
+    return LabelTrial("made up", Labelling.of(candidates).problem, labels, Metric(), true)
+
+
+def test_metrics_are_counted() -> None:
+    votes, labels = np.array([[1, 1, 0, 0], [1, 0, 0, -1]]), np.array([1, 0, 1, -1])
+    assert count_metric(votes, labels, None).tolist() == [0.25, 0.75]
+    assert count_metric(votes, labels, 1).tolist() == [0.5, pytest.approx(2 / 3)]
+    assert count_metric(votes[:, :0], labels[:0], None).tolist() == [0, 0]
+
+
+def test_labels_needed_count_to_the_last_time_above() -> None:
+    courses = [Course([0.5, 0.0, 0.2, 0.0, 0.0]), Course([0.0, 0.0, 0.0, 0.0, 0.0]), Course([0.1, 0.0, 0.0, 0.0, 0.0])]
+    assert needed(courses, 4) == 1
+    assert math.isinf(needed([Course([0.1] * 5)], 4))
+
+
+def test_courses_begin_without_labels_and_end_at_the_truth() -> None:
+    trial = made_up_trial()
+    counted = follow_counted(trial, np.arange(80), 80)
+    assert counted.regrets[0] == pytest.approx(trial.truth.max() - trial.truth.mean())
+    assert counted.regrets[-1] == 0
+    asked = follow_posterior(trial, None, 80, 0)
+    assert len(asked.regrets) == len(asked.inside) == 81
+    assert asked.regrets[-1] == 0
+    assert asked.stopped is not None
+    assert asked.stopped[0] < 40
