@@ -34,6 +34,10 @@ from msearch_sketch import Dataset as OpenedDataset
 
 PAGE_SIZE = 200
 
+FIT_TIMEOUT_S = 900.0
+PLAN_TIMEOUT_S = 300.0
+"""Both look at all the evidence there is."""
+
 
 class EvaluationCalls(ProfileCalls):
     """Store samples, run models on them, read what is known of models on rows."""
@@ -316,7 +320,10 @@ class EvaluationCalls(ProfileCalls):
             budget_s, filter or Filter(), dry_run=dry_run, allow_waiting=allow_waiting, request_id=request_id
         )
         answer = self._transport.call(
-            self._transport.evaluation.Calibrate, request, repeatable=bool(request_id) or dry_run
+            self._transport.evaluation.Calibrate,
+            request,
+            repeatable=bool(request_id) or dry_run,
+            timeout_s=PLAN_TIMEOUT_S,
         )
         return wire.calibration_from_proto(answer)
 
@@ -341,8 +348,10 @@ class EvaluationCalls(ProfileCalls):
             ) from None
 
     def refit_predictor(self) -> PredictorInfo:
-        """Fits the predictor anew on the evidence that is stored; gives the one in use afterwards."""
-        answer = self._transport.call(self._transport.evaluation.RefitPredictor, wire.refit_predictor())
+        """Fits the predictor anew on the evidence that is stored; gives the one in use afterwards. May take minutes."""
+        answer = self._transport.call(
+            self._transport.evaluation.RefitPredictor, wire.refit_predictor(), timeout_s=FIT_TIMEOUT_S
+        )
         return wire.predictor_from_proto(answer.info, answer.notice)
 
 
