@@ -31,6 +31,11 @@ PREDICTED_ACCURACY = "predicted_accuracy"
 CONTEXT = 40
 """Candidates nearest to the target that are heard beside those that are asked for."""
 
+MOST_CELLS = 50_000_000
+"""Candidates x rows x classes that are looked at together: 200 MB. The predictor thins the rows to so many:"""
+
+ROWS_JUDGED, FEWEST_ROWS, MOST_ROWS = 48_000, 40, 1_000
+
 LEAST_EVIDENCE = 20
 """Cross-evaluations below which a predictor does not order candidates (`msearch_accuracy.Predictor.trusted`)."""
 
@@ -109,14 +114,15 @@ class Forecaster:
 class Forecast:
     """What is expected of candidates on one target.
 
-    `context`: models nearest to the target, which are heard as witnesses beside those that are asked for; set before
-    the first prediction. Larger pools first: what is predicted once is not predicted again.
+    `nearest`: the models nearest to the target, best first; set before the first prediction. The first CONTEXT of them
+    are heard as witnesses beside those that are asked for. Larger pools first: what is predicted once is not predicted
+    again.
     """
 
     def __init__(
         self, forecaster: Forecaster, target: Signature, digest: str, sample: EvaluationSample | None, *, explain: bool
     ) -> None:
-        self.context: Sequence[Model] = ()
+        self.nearest: Sequence[Model] = ()
         self.explain = explain
         self._forecaster = forecaster
         self._target = target
@@ -136,7 +142,7 @@ class Forecast:
     def predict(self, models: Sequence[Model]) -> dict[str, AccuracyPrediction]:
         """What each model is expected to reach, by model id."""
         if any(model.id not in self._made for model in models):
-            pool = list({model.id: model for model in (*models, *self.context)}.values())
+            pool = self._pool(models)
             self._made |= self._predict(pool)
         return {model.id: self._made[model.id] for model in models}
 
@@ -166,12 +172,18 @@ class Forecast:
             return _as_score(models, self.predict(models), self.predictor)
         if self._sample is None:
             raise AssertionError("the options were checked before")  # pragma: no cover
-        pool = list({model.id: model for model in (*models, *self.context)}.values())
+        pool = self._pool(models)
         key = tuple(model.id for model in pool)
         if self._seen is None or self._seen[0] != key:  # several scores look at one pool
             loaded = self._load(pool)
             self._seen = (key, loaded, self._evidence(pool, loaded))
         return compute_behaviour(name, models, self._seen[2], self._seen[1])
+
+    def _pool(self, models: Sequence[Model]) -> list[Model]:
+        """Those models and the context, the nearest first."""
+        asked = {model.id: model for model in (*self.nearest[:CONTEXT], *models)}
+        nearest = [asked.pop(model.id) for model in self.nearest if model.id in asked]
+        return [*nearest, *asked.values()]
 
     def _predict(self, pool: Sequence[Model]) -> dict[str, AccuracyPrediction]:
         loaded = self._load(pool)
@@ -182,21 +194,23 @@ class Forecast:
         return self._forecaster.kept.get(key, lambda: self._make(pool, loaded))
 
     def _make(self, pool: Sequence[Model], loaded: TargetOutputs) -> dict[str, AccuracyPrediction]:
-        candidates = self._evidence(pool, loaded)
+        judged = pool[: most_judged(pool)]
+        candidates = self._evidence(judged, loaded)
         try:
             target = TargetEvidence(loaded.ticks) if self._sample else TargetEvidence.of(self._target)
             found = predict(self.predictor.predictor, candidates, target, explain=self.explain)
         except (AccuracyError, ArithmeticError, LookupError, ValueError) as error:
             # Evidence comes from strangers: what is wrong with it must not fail the search.
             return {model.id: self._none(str(error)) for model in pool}
-        return {prediction.name: self._told(prediction, loaded) for prediction in found}
+        told = {prediction.name: self._told(prediction, loaded) for prediction in found}
+        reason = f"the candidates have too many classes to judge all of them: the nearest {len(judged)} were"
+        return told | {model.id: self._none(reason) for model in pool[len(judged) :]}
 
     def _load(self, pool: Sequence[Model]) -> TargetOutputs:
         if self._sample is None:
             return TargetOutputs(np.zeros((0, len(self._target.sums)), np.int16))
         forecaster = self._forecaster
-        nearest_first = list(dict.fromkeys([model.id for model in (*self.context, *pool)]))
-        return load_target(forecaster.database, forecaster.blobs, self._sample, nearest_first)
+        return load_target(forecaster.database, forecaster.blobs, self._sample, [model.id for model in pool])
 
     def _evidence(self, pool: Sequence[Model], loaded: TargetOutputs) -> list[CandidateEvidence]:
         forecaster = self._forecaster
@@ -227,6 +241,18 @@ class Forecast:
             predictor_version=self.predictor.version,
             notices=(reason,),
         )
+
+
+def most_judged(pool: Sequence[Model]) -> int:
+    """How many of the models can be judged together within MOST_CELLS."""
+    count = len(pool)
+    while count > 1:
+        classes = len({name for model in pool[:count] for name in model.classes})
+        rows = min(max(ROWS_JUDGED // count, FEWEST_ROWS), MOST_ROWS)
+        if count * rows * classes <= MOST_CELLS:
+            break
+        count -= max(1, count // 4)
+    return count
 
 
 def _asks_for_predictions(order: tuple[WeightedScore, ...]) -> bool:

@@ -17,7 +17,7 @@ from search_service.domain.ports import Database
 from search_service.domain.ranking import Score, ScoreInfo
 from search_service.usecases.explanations import Exclusion, describe_value, explain_exclusions, give_notices
 from search_service.usecases.fields import invalid
-from search_service.usecases.forecasting import CONTEXT, Forecast, Forecaster, forecast_infos
+from search_service.usecases.forecasting import Forecast, Forecaster, forecast_infos
 from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.measured import Selected, check_profile_options, select_measured
 from search_service.usecases.once import fingerprint
@@ -167,7 +167,7 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions, token_id:
         target, asked.digest, sample_id=options.sample_id, token_id=token_id, explain=options.explain
     )
     if options.sample_id or options.wants_prediction(order):
-        forecast.context = nearest_models(candidates, CONTEXT)
+        forecast.nearest = nearest_models(candidates, searcher.retrieved)
     selected = select_measured(searcher.database, catalogue, profiles, candidates)
 
     def order_page(

@@ -17,6 +17,7 @@ from msearch.v1 import types_pb2
 from msearch_accuracy import FormPredictor
 from msearch_accuracy.behaviour import find_behaviour_scores
 from msearch_sketch.sketcher import Sketcher
+from search_service.usecases import forecasting
 from search_service.usecases.predictors import the_default
 from tests.evaluation_at_work import SmallRegistry
 from tests.forecasts_at_work import (
@@ -261,6 +262,17 @@ def test_with_too_little_evidence_the_order_is_adaptivity(
     assert names(ranking) == names(rank(registry, target, "adaptivity"))
     assert any("rests on 7 cross-evaluations only" in notice for notice in ranking.notices)
     assert all(any("rather rank by adaptivity" in n for n in one.prediction.notices) for one in ranking.candidates)
+
+
+def test_with_very_many_classes_only_the_nearest_are_judged(
+    registry: SmallRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecasting, "MOST_CELLS", 3 * 3 * 1000)
+    target = put_target(registry, 0)
+    nearest = names(rank(registry, target, "adaptivity"))[:3]
+    ranking = rank(registry, target)
+    assert set(predicted(ranking)) == set(nearest) == set(names(ranking)[:3])
+    assert "the nearest 3 were" in ranking.candidates[-1].prediction.notices[0]
 
 
 def test_a_deleted_sample_is_not_ranked_with(registry: SmallRegistry) -> None:
