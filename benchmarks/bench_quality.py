@@ -15,28 +15,29 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks.quality.fits import OwnPredictors, fit_default, fit_own, plain, without_groups
+from benchmarks.quality.ablation import Ablation, ablate
+from benchmarks.quality.fits import Gathered, OwnPredictors, fit_default, fit_own
 from benchmarks.quality.html_report import bars_plot, scatter_plot, table, write_report
 from benchmarks.quality.judging import Judged, bootstrap_difference, judge, mean_judged
-from benchmarks.quality.rankings import Rankings, candidates_of, oracle_draws
+from benchmarks.quality.predicting import judge_predictor
+from benchmarks.quality.rankings import Rankings, oracle_draws
 from benchmarks.quality.speed import measure_speed
-from benchmarks.quality.zoo_workloads import NAMES, Bench, Target, read_bench
+from benchmarks.quality.zoo_workloads import NAMES, Bench, read_bench
 from benchmarks.report import RESULTS, Report, print_table
-from msearch_accuracy import Predictor, TargetEvidence, blend, predict
-from msearch_accuracy.fitting import Examples, FitSettings, fit_form, gather
-from msearch_accuracy.predictor import FORMS, Form
-from msearch_accuracy.row_features import GROUPS
+from msearch_accuracy import Predictor, TargetEvidence, blend, default_predictor
+from msearch_accuracy.fitting import Examples, FitSettings, gather
+from msearch_accuracy.predictor import Form
 
 SETTINGS = FitSettings()
-QUICK = FitSettings(pseudo_targets=1, trees=20, fold_trees=8, rows_a_pair=15)
-ABLATED = FitSettings(trees=30)
+QUICK = FitSettings(
+    pseudo_targets=0, trees=10, fold_trees=5, lead_trees=10, rows_a_pair=8, most_rows=3_000, most_rows_of_several=1_000
+)
 
 RUN, SIGNED = "predictor, candidates run", "predictor, signatures only"
 CENTROIDS = "predictor, signatures only, target as centroids"
@@ -45,8 +46,10 @@ DEFAULT_RUN, DEFAULT_SIGNED = (
     "default of other workloads, signatures only",
 )
 BLENDED = "default and own mixed, candidates run"
-
-Key = tuple[str, Form]
+COMPARED = (
+    *("dawid_skene", "nuclear_norm", "adaptivity", "adaptivity_jsd", "nearest", "jsd", "l2", "peer: RKME-MMD"),
+    *("peer: datasketch containment", "oracle: 50 labels", "oracle: 100 labels"),
+)
 
 
 @dataclass(slots=True)
@@ -86,14 +89,15 @@ def main(arguments: list[str] | None = None) -> int:
                 results.judged[name][workload] += ones
                 results.seconds[name] += seconds
         _say(start, "judged scores, peers and oracles")
-        gathered: dict[int, dict[Key, Examples]] = {}
+        gathered: dict[int, Gathered] = {}
         for seed in seeds:
-            keys = [(bench, form, seed, settings) for bench in benches.values() for form in FORMS]
-            gathered[seed] = {(b.name, f): e for (b, f, _, _), e in zip(keys, pool.map(_gather, keys), strict=True)}
+            drawn = pool.map(_gather, [(bench, seed, settings) for bench in benches.values()])
+            gathered[seed] = dict(zip(NAMES, drawn, strict=True))
     _say(start, "cross-evaluated")
     _judge_learned(results, benches, gathered, settings, start)
-    ablation = {} if quick else _ablate(benches, gathered[0], start)
-    speed = measure_speed(benches[NAMES[0]], fit_default([NAMES[0]], 0, QUICK, gathered[0]))
+    ablation = {} if quick else ablate(benches, gathered[0], settings)
+    _say(start, "ablated")
+    speed = measure_speed(benches[NAMES[0]], default_predictor())
     _print(results, ablation, report)
     for name, value in speed.items():
         report.figure(f"speed: {name}", value)
@@ -108,9 +112,9 @@ def _say(start: float, what: str) -> None:
     print(f"[{time.monotonic() - start:5.0f} s] {what}", flush=True)
 
 
-def _gather(key: tuple[Bench, Form, int, FitSettings]) -> Examples:
-    bench, form, seed, settings = key
-    return gather(bench.workload, form, seed, settings)
+def _gather(key: tuple[Bench, int, FitSettings]) -> dict[Form, Examples]:
+    bench, seed, settings = key
+    return gather(bench.workload, seed, settings)
 
 
 def _judge_unlearned(bench: Bench) -> list[tuple[str, str, list[Judged], list[float]]]:
@@ -130,7 +134,7 @@ def _judge_unlearned(bench: Bench) -> list[tuple[str, str, list[Judged], list[fl
 def _judge_learned(
     results: Results,
     benches: dict[str, Bench],
-    gathered: dict[int, dict[Key, Examples]],
+    gathered: dict[int, Gathered],
     settings: FitSettings,
     start: float,
 ) -> None:
@@ -168,45 +172,12 @@ def _judge_predictors(
         }
         for name, (predictor, run, evidence) in ways.items():
             begun = time.perf_counter()
-            one, pairs = _judge_predictor(bench, target, predictor, evidence, run=run)
+            one, pairs = judge_predictor(bench, target, predictor, evidence, run=run)
             results.seconds[name].append(time.perf_counter() - begun)
             judged[name].append(one)
             if plot and name == RUN:
                 results.points[bench.name] += pairs
     return judged
-
-
-def _judge_predictor(
-    bench: Bench, target: Target, predictor: Predictor, evidence: TargetEvidence, *, run: bool
-) -> tuple[Judged, list[tuple[float, float]]]:
-    found = predict(predictor, candidates_of(bench, target, run=run), evidence, bench.workload.metric, explain=False)
-    truth = np.array([target.truth[prediction.name] for prediction in found])
-    values = np.array([np.nan if p.accuracy is None else p.accuracy for p in found])
-    low = np.array([np.nan if p.low is None else p.low for p in found])
-    high = np.array([np.nan if p.high is None else p.high for p in found])
-    inside = ((low <= truth) & (truth <= high)).astype(float)
-    return judge(values, truth, estimates=True, inside=inside), list(zip(values.tolist(), truth.tolist(), strict=True))
-
-
-def _ablate(benches: dict[str, Bench], gathered: dict[Key, Examples], start: float) -> dict[str, Judged]:
-    """Own predictors with candidates run, each without one thing; on workloads where no group is left out."""
-    chosen = [bench for bench in benches.values() if not any(target.group for target in bench.targets)]
-    variants: dict[str, list[Judged]] = defaultdict(list)
-    for bench in chosen:
-        full = gathered[bench.name, "outputs"]
-        drawn = {"everything": without_groups(full, ())}
-        drawn |= {f"without {group}": without_groups(full, columns) for group, columns in GROUPS.items()}
-        drawn["without pseudo-targets"] = without_groups(plain(bench.workload, "outputs", 0, SETTINGS), ())
-        for name, examples in drawn.items():
-            predictor = Predictor({"outputs": fit_form([examples], 0, ABLATED, by_workload=False)}, ())
-            ones = [
-                _judge_predictor(bench, target, predictor, TargetEvidence(target.ticks), run=True)[0]
-                for target in bench.targets
-            ]
-            # Without pairs to calibrate on there is no interval.
-            variants[name].append(replace(mean_judged(ones), coverage=float("nan")))
-    _say(start, "ablated")
-    return {name: mean_judged(ones) for name, ones in variants.items()}
 
 
 def _short(judged: Judged) -> str:
@@ -224,7 +195,7 @@ def _ordered(results: Results) -> list[str]:
     return sorted(results.judged, key=lambda name: -results.mean(name).spearman)
 
 
-def _print(results: Results, ablation: dict[str, Judged], report: Report) -> None:
+def _print(results: Results, ablation: Ablation, report: Report) -> None:
     names = _ordered(results)
     print("\nMean over workloads\n")
     print_table(_HEADING, [_row(name, results.mean(name)) for name in names])
@@ -232,18 +203,39 @@ def _print(results: Results, ablation: dict[str, Judged], report: Report) -> Non
         print(f"\n{workload}\n")
         print_table(_HEADING, [_row(name, results.mean(name, workload)) for name in names])
     if ablation:
-        print("\nAblation: own evidence, candidates run; images, sentiment, topics\n")
-        print_table(_HEADING, [_row(name, judged) for name, judged in ablation.items()])
+        print("\nAblation, own evidence; Spearman by workload, all with fewer trees\n")
+        print_table(*_ablation_table(ablation))
     report.figure("mean", {name: _clean(results.mean(name)) for name in names})
     report.figure("by workload", {w: {name: _clean(results.mean(name, w)) for name in names} for w in NAMES})
-    report.figure("ablation", {name: _clean(judged) for name, judged in ablation.items()})
+    by_variant = {name: {w: _clean(one) for w, one in found.items()} for name, found in ablation.items()}
+    report.figure("ablation", by_variant)
     report.figure("seconds a target", {n: round(float(np.mean(s)), 5) for n, s in results.seconds.items() if s})
-    differences: dict[str, Any] = {}
-    for peer in ("dawid_skene", "nuclear_norm", "adaptivity", "nearest", "peer: RKME-MMD", "oracle: 100 labels"):
-        if peer in results.judged:
-            found = bootstrap_difference(results.column(RUN, "spearman"), results.column(peer, "spearman"))
-            differences[peer] = [round(value, 4) for value in found]
-    report.figure("Spearman of the predictor less a peer's: mean, 95 % interval", differences)
+    differences = {ours: _differences(results, ours) for ours in (RUN, SIGNED, DEFAULT_RUN)}
+    for ours, found in differences.items():
+        print(f"\nSpearman of {ours} less another's: mean, paired 95 % bootstrap interval\n")
+        print_table(("less", "mean", "low", "high"), _difference_rows(found))
+    report.figure("Spearman less another's: mean, paired 95 % bootstrap interval", differences)
+
+
+def _differences(results: Results, ours: str) -> dict[str, list[float]]:
+    first = results.column(ours, "spearman")
+    compared = {name: results.column(name, "spearman") for name in COMPARED if name in results.judged}
+    return {name: [round(value, 4) for value in bootstrap_difference(first, other)] for name, other in compared.items()}
+
+
+def _difference_rows(found: dict[str, list[float]]) -> list[list[str]]:
+    return [[name, *(f"{value:+.3f}" for value in values)] for name, values in found.items()]
+
+
+def _ablation_table(ablation: Ablation) -> tuple[list[str], list[list[str]]]:
+    """Mean of each measure, and the Spearman of each workload."""
+    workloads = list(next(iter(ablation.values())))
+    rows = []
+    for name, found in ablation.items():
+        mean = mean_judged(list(found.values()))
+        cells = (mean.spearman, mean.regret_1, mean.mae, *(found[workload].spearman for workload in workloads))
+        rows.append([name, *(f"{value:.3f}" for value in cells)])
+    return ["variant", "Spearman", "regret@1", "MAE", *workloads], rows
 
 
 def _clean(judged: Judged) -> dict[str, float | None]:
@@ -285,7 +277,7 @@ def _add_bars(report: Report, results: Results, speed: dict[str, float]) -> None
     report.bar("s for 1,000 candidates by signature", speed["1,000 candidates by signature, s"], limit=1)
 
 
-def _write_html(report: Report, results: Results, ablation: dict[str, Judged]) -> None:
+def _write_html(report: Report, results: Results, ablation: Ablation) -> None:
     names = _ordered(results)
     shown = {name: results.mean(name).spearman for name in names}
     sections = [
@@ -297,7 +289,11 @@ def _write_html(report: Report, results: Results, ablation: dict[str, Judged]) -
         rows = [_row(name, results.mean(name, workload)) for name in names]
         sections.append((f"{workload}: {report.figures['claims'][workload]}", table(_HEADING, rows)))
     if ablation:
-        sections.append(("Ablation", table(_HEADING, [_row(name, judged) for name, judged in ablation.items()])))
+        sections.append(("Ablation, own evidence; Spearman by workload", table(*_ablation_table(ablation))))
+    for ours in (RUN, SIGNED, DEFAULT_RUN):
+        rows = _difference_rows(_differences(results, ours))
+        title = f"Spearman of {ours} less another's: mean, paired 95 % bootstrap interval"
+        sections.append((title, table(("less", "mean", "low", "high"), rows)))
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_report(RESULTS / f"quality{'_quick' if report.quick else ''}.html", sections, report.bars)
 

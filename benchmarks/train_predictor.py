@@ -45,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     start = time.monotonic()
     with ProcessPoolExecutor(2) as pool:
         benches = dict(zip(NAMES, pool.map(read_bench, NAMES), strict=True))
-        keys = [(bench, form, settings) for bench in benches.values() for form in FORMS]
-        gathered = {(b.name, f): e for (b, f, _), e in zip(keys, pool.map(_gather, keys), strict=True)}
+        drawn = pool.map(_gather, [(bench, settings) for bench in benches.values()])
+        gathered = dict(zip(NAMES, drawn, strict=True))
     figures = {}
     for name, bench in benches.items():
         fitted = fit_default([other for other in NAMES if other != name], SEED, settings, gathered)
@@ -77,9 +77,9 @@ def _write(
     Path(str(FIGURES)).write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _gather(key: tuple[Bench, Form, FitSettings]) -> Examples:
-    bench, form, settings = key
-    return gather(bench.workload, form, SEED, settings)
+def _gather(key: tuple[Bench, FitSettings]) -> dict[Form, Examples]:
+    bench, settings = key
+    return gather(bench.workload, SEED, settings)
 
 
 def _judge(bench: Bench, predictor: Predictor, form: Form) -> Judged:

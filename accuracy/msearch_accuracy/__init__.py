@@ -9,7 +9,8 @@ from msearch_accuracy.errors import AccuracyError, LabelSpaceError
 from msearch_accuracy.evidence import CandidateEvidence, Coreset, TargetEvidence, Validation
 from msearch_accuracy.few_labels import NO_CLASS, Labelling, Standing, Verdict
 from msearch_accuracy.metrics import Metric
-from msearch_accuracy.predictor import FormPredictor, Prediction, Predictor, blend, predict
+from msearch_accuracy.predicting import Prediction, predict
+from msearch_accuracy.predictor import FormPredictor, Predictor, blend
 from msearch_accuracy.shipped import default_predictor
 
 __all__ = [

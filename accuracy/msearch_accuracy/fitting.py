@@ -1,113 +1,110 @@
 """Fits the predictor on cross-evaluations: models run on labelled samples that are not their own.
 
-Tables of one source hardly show a shift of classes or a mixture, yet targets do. So each labelled table also yields
-pseudo-targets: skewed subsets of its classes, and mixtures with other tables.
+A first forest learns, row by row, whether a candidate is right. A second one learns how far each candidate lies
+above or below the mean of all; it learns from what first forests expect that never saw the pseudo-target's fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from msearch_accuracy.cross_evaluations import KnownModel, LabelledTable, Workload
 from msearch_accuracy.errors import AccuracyError
-from msearch_accuracy.evidence import CandidateEvidence, Coreset, TargetEvidence
 from msearch_accuracy.forest import Forest
-from msearch_accuracy.metrics import Metric
-from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor, interval_scale
-from msearch_accuracy.problem import Problem, pose
-from msearch_accuracy.row_features import FEATURES, row_features
-from msearch_accuracy.witnesses import hear
+from msearch_accuracy.form_predictor import FORMS, Form, FormPredictor, interval_scale, put_in_order
+from msearch_accuracy.gathering import Examples, Known, deal
+from msearch_accuracy.gathering import gather as gather_examples
+from msearch_accuracy.pair_features import pair_features, whole_of
+from msearch_accuracy.predictor import Predictor
+from msearch_accuracy.pseudo_targets import records_of
+from msearch_accuracy.row_features import GROUPS, RECORDS
 
-Rows = NDArray[np.int64]
+__all__ = [
+    "Examples",
+    "FitSettings",
+    "Known",
+    "KnownModel",
+    "LabelledTable",
+    "Workload",
+    "fit",
+    "fit_form",
+    "gather",
+]
 
-_FEWEST_CANDIDATES = 3
-_FEWEST_ROWS = 25
-_MOST_ROWS = 300
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class KnownModel:
-    """A registered model. Models of one `group` never judge, nor are judged on, a table of that group."""
-
-    name: str
-    group: str
-    classes: tuple[str, ...]
-    source: Coreset | None
-    accuracy: float | None
-    temperature: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelledTable:
-    """A labelled sample with the outputs of models on it: rows [n, d] in ticks, labels [n], probabilities by model."""
-
-    group: str
-    ticks: NDArray[Any]
-    labels: NDArray[Any]
-    probabilities: dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Workload:
-    """Models of one kind and the labelled tables they were run on."""
-
-    name: str
-    models: tuple[KnownModel, ...]
-    tables: tuple[LabelledTable, ...]
-    metric: Metric = field(default_factory=Metric)
+Rows = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+"""Features, what is to be learned, weights."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How much evidence is drawn and how the forest grows."""
+    """How much evidence is drawn and how the forests grow.
 
-    pseudo_targets: int = 4
+    How much candidates differ is particular to a kind of data: a predictor of several workloads takes only half of the
+    lead from the second forest, and half from the first.
+    """
+
+    pseudo_targets: int = 3
     rows_a_pair: int = 25
-    judged_rows: int = 120
-    trees: int = 60
+    judged_rows: int = 60
+    trees: int = 32
     fold_trees: int = 12
+    lead_trees: int = 50
     folds: int = 3
     leaf: int = 12
+    lead_leaf: int = 6
     depth: int = 14
     features: float = 0.25
+    lead_share_of_several: float = 0.5
     coverage: float = 0.9
-    most_rows: int = 32_000
-    most_rows_of_several: int = 12_000
+    most_rows: int = 14_000
+    most_rows_of_several: int = 6_000
     jobs: int = 2
 
 
-@dataclass(slots=True, eq=False)
-class Examples:
-    """Rows to learn from, and pairs (candidate, table) to calibrate on; `fold_key` says what belongs together."""
-
-    features: NDArray[np.float32]
-    right: NDArray[np.bool_]
-    weights: NDArray[np.float64]
-    keys: NDArray[Any]
-    pairs: list[tuple[str, NDArray[np.float32], NDArray[np.int64], tuple[str, ...], float, Metric]]
-
-
 def fit(workloads: Sequence[Workload], seed: int = 0, settings: FitSettings = FitSettings()) -> Predictor:
-    """Fits both forms. Intervals are calibrated on groups, or with several workloads on whole workloads, left out.
+    """Fits both forms on a registry's own evidence. Intervals are calibrated on groups of tables left out.
+
+    The predictor keeps records, by which it knows the models again.
 
     Raises:
         AccuracyError: there is no cross-evaluation, as with a single source.
     """
-    forms: dict[Form, FormPredictor] = {}
-    for form in FORMS:
-        drawn = [gather(workload, form, seed, settings) for workload in workloads]
-        forms[form] = fit_form(drawn, seed, settings, by_workload=len(workloads) > 1)
-    return Predictor(forms, tuple(workload.name for workload in workloads))
+    drawn = [gather(workload, seed, settings) for workload in workloads]
+    forms: dict[Form, FormPredictor] = {
+        form: fit_form([examples[form] for examples in drawn], seed, settings, by_workload=False) for form in FORMS
+    }
+    records = [record for workload in workloads for record in records_of(workload)]
+    return Predictor(forms, tuple(workload.name for workload in workloads), tuple(records))
+
+
+def gather(workload: Workload, seed: int, settings: FitSettings = FitSettings()) -> dict[Form, Examples]:
+    """Examples of a workload under these settings, for both forms; see `gathering.gather`."""
+    return gather_examples(
+        workload,
+        seed,
+        pseudo_targets=settings.pseudo_targets,
+        rows_a_pair=settings.rows_a_pair,
+        judged_rows=settings.judged_rows,
+        folds=settings.folds,
+    )
 
 
 def fit_form(
     drawn: Sequence[Examples], seed: int, settings: FitSettings = FitSettings(), *, by_workload: bool
 ) -> FormPredictor:
-    """Fits one form on gathered examples."""
+    """Fits one form on gathered examples.
+
+    `by_workload`: the predictor is for other workloads' models. The folds are then whole workloads, and nothing is
+    learned from records, for there are none of models that are not known. Else the folds are groups of tables.
+
+    Raises:
+        AccuracyError: there is no cross-evaluation.
+    """
     drawn = [examples for examples in drawn if len(examples.right)]
     if not drawn:
         raise AccuracyError(
@@ -115,177 +112,88 @@ def fit_form(
             "samples of the same classes are needed, each run on the other's sample"
         )
     most = settings.most_rows_of_several if by_workload else settings.most_rows
-    drawn = [_thin(examples, most, seed) for examples in drawn]
-    features = np.concatenate([examples.features for examples in drawn])
-    right = np.concatenate([examples.right for examples in drawn])
-    # Each workload counts the same, however many models it has.
-    weights = np.concatenate([examples.weights / examples.weights.sum() for examples in drawn])
-    folds = _fold(drawn, settings.folds, by_workload=by_workload)
-    row_folds = np.concatenate([[folds[place][key] for key in e.keys] for place, e in enumerate(drawn)]).astype(int)
-    widths = _calibrate(drawn, folds, (features, right, weights, row_folds), seed, settings)
-    forest = _grow(features, right, weights, trees=settings.trees, seed=seed, settings=settings)
-    typical = np.average(features, axis=0, weights=weights).astype(np.float32)
-    return FormPredictor(((forest, 1.0),), typical, widths, sum(len(examples.pairs) for examples in drawn))
-
-
-def gather(workload: Workload, form: Form, seed: int, settings: FitSettings = FitSettings()) -> Examples:
-    """Cross-evaluates a workload on its tables and on pseudo-targets made of them."""
-    random = np.random.default_rng(seed)
-    features, right, weights, keys = [], [], [], []
-    pairs = []
-    for groups, target, labels, outputs in _pseudo_targets(workload, random, settings):
-        candidates = [
-            CandidateEvidence(
-                model.name,
-                model.classes,
-                outputs[model.name],
-                model.source,
-                model.accuracy,
-                model.temperature,
-            )
-            for model in workload.models
-            if model.group not in groups and model.name in outputs
-        ]
-        if len(candidates) < _FEWEST_CANDIDATES:
-            continue
-        key = min(groups)
-        problem = pose(candidates, target, run=True)
-        values = row_features(*_heard(problem if form == "outputs" else _by_sources(candidates, target)))
-        if form == "signatures":
-            # What is predicted are the models' own hits; what speaks are their sources.
-            names = [c.name for c in candidates if c.source is not None and c.name in problem.names]
-        else:
-            names = list(problem.names)
-        hits = problem.votes == np.array([_place(problem.classes, label) for label in labels])[None]
-        chosen = random.permutation(len(labels))
-        few, many = chosen[: settings.rows_a_pair], chosen[: settings.judged_rows]
-        by_name = {name: place for place, name in enumerate(problem.names)}
-        for place, name in enumerate(names):
-            at = by_name[name]
-            features.append(values[place, few])
-            right.append(hits[at, few])
-            keys += [key] * len(few)
-            weights.append(np.full(len(few), 1 / (len(few) * len(names))))
-            true = workload.metric.expect(
-                hits[at].astype(float), problem.votes[at], problem.classes, np.ones(len(labels))
-            )
-            pairs.append((key, values[place, many], problem.votes[at, many], problem.classes, true, workload.metric))
-    width = len(FEATURES)
-    return Examples(
-        np.concatenate([np.zeros((0, width), np.float32), *features]),
-        np.concatenate([np.zeros(0, bool), *right]),
-        np.concatenate([np.zeros(0), *weights]),
-        np.array(keys),
-        pairs,
-    )
-
-
-def _thin(examples: Examples, most: int, seed: int) -> Examples:
-    """At most `most` rows, drawn evenly; all pairs."""
-    count = len(examples.right)
-    if count <= most:
-        return examples
-    kept = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
-    return Examples(
-        examples.features[kept], examples.right[kept], examples.weights[kept], examples.keys[kept], examples.pairs
-    )
-
-
-def _by_sources(candidates: Sequence[CandidateEvidence], target: TargetEvidence) -> Problem:
-    return pose([candidate for candidate in candidates if candidate.source is not None], target, run=False)
-
-
-def _heard(problem: Problem) -> tuple[Problem, Any]:
-    return problem, hear(problem)
-
-
-def _place(classes: tuple[str, ...], label: Any) -> int:
-    return classes.index(label) if label in classes else -1
-
-
-def _pseudo_targets(
-    workload: Workload, random: np.random.Generator, settings: FitSettings
-) -> Iterator[tuple[frozenset[str], TargetEvidence, list[Any], dict[str, NDArray[Any]]]]:
-    """Each table, then skewed subsets and mixtures: their groups, rows, labels and outputs."""
-    tables = workload.tables
-    for table in tables:
-        yield _join([(table, random.permutation(len(table.labels))[: 2 * _MOST_ROWS])])
-    for table in tables:
-        others = [other for other in tables if other.group != table.group]
-        for _ in range(settings.pseudo_targets):
-            kind = int(random.integers(3))
-            if kind == 0 or len(others) < kind:
-                parts = [(table, _skew(table, random))]
-            else:
-                mixed = [table, *(others[place] for place in random.choice(len(others), kind, replace=False))]
-                parts = [
-                    (
-                        part,
-                        random.permutation(len(part.labels))[: int(_MOST_ROWS * random.uniform(0.2, 1) / len(mixed))],
-                    )
-                    for part in mixed
-                ]
-            if sum(len(rows) for _, rows in parts) >= _FEWEST_ROWS:
-                yield _join(parts)
-
-
-def _skew(table: LabelledTable, random: np.random.Generator) -> Rows:
-    """Rows of a table with class shares drawn from a Dirichlet distribution."""
-    names, labels = np.unique(np.asarray(table.labels, str), return_inverse=True)
-    shares = random.dirichlet(np.full(len(names), 0.5))
-    chances = (shares / np.bincount(labels))[labels]
-    count = min(len(labels), _MOST_ROWS)
-    return np.unique(random.choice(len(labels), count, p=chances / chances.sum()))
-
-
-def _join(
-    parts: Sequence[tuple[LabelledTable, Rows]],
-) -> tuple[frozenset[str], TargetEvidence, list[Any], dict[str, NDArray[Any]]]:
-    shared = set.intersection(*[set(table.probabilities) for table, _ in parts])
-    outputs = {
-        name: np.concatenate([table.probabilities[name][rows] for table, rows in parts])
-        for name in parts[0][0].probabilities
-        if name in shared
-    }
-    ticks = np.concatenate([table.ticks[rows] for table, rows in parts])
-    labels = [table.labels[row] for table, rows in parts for row in rows]
-    return frozenset(table.group for table, _ in parts), TargetEvidence(ticks), labels, outputs
-
-
-def _fold(drawn: Sequence[Examples], folds: int, *, by_workload: bool) -> list[dict[str, int]]:
-    """The fold of each key: whole workloads, or groups dealt out in turn."""
-    named = [sorted({*examples.keys.tolist(), *(pair[0] for pair in examples.pairs)}) for examples in drawn]
+    drawn = [examples.thinned(most, seed) for examples in drawn]
     if by_workload:
-        return [dict.fromkeys(keys, place) for place, keys in enumerate(named)]
-    return [{key: place % folds for place, key in enumerate(keys)} for keys in named]
+        drawn = [examples.without(GROUPS[RECORDS]) for examples in drawn]
+    folds = [
+        dict.fromkeys(keys, place) if by_workload else deal(keys, settings.folds)
+        for place, keys in enumerate(_keys_of(examples) for examples in drawn)
+    ]
+    rows = (
+        np.concatenate([examples.features for examples in drawn]),
+        np.concatenate([examples.right for examples in drawn]).astype(np.float64),
+        # Each workload counts the same, however many models it has.
+        np.concatenate([examples.weights / examples.weights.sum() for examples in drawn]),
+    )
+    row_folds = np.concatenate([[folds[place][key] for key in e.keys] for place, e in enumerate(drawn)]).astype(int)
+    judged = _judge_folds(drawn, folds, rows, row_folds, seed=seed, settings=settings)
+    typical = np.average(rows[0], axis=0, weights=rows[2]).astype(np.float32)
+    forest = _grow(rows, settings.trees, settings.leaf, seed, settings)
+    leads = _grow(_pairs_of(judged), settings.lead_trees, settings.lead_leaf, seed, settings)
+    share = settings.lead_share_of_several if by_workload else 1.0
+    widths = _calibrate(judged, share, seed, settings)
+    return FormPredictor(((forest, 1.0),), ((leads, 1.0),), share, typical, widths, sum(e.pairs for e in drawn))
 
 
-def _calibrate(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A pseudo-target with the metrics [C] that a forest expected which never saw its fold."""
+
+    known: Known
+    values: NDArray[np.float64]
+    fold: int
+    weight: float
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        return pair_features(whole_of(self.known.features), self.values)
+
+
+def _keys_of(examples: Examples) -> list[str]:
+    return sorted({*examples.keys.tolist(), *(known.key for known in examples.known)})
+
+
+def _judge_folds(
     drawn: Sequence[Examples],
     folds: Sequence[dict[str, int]],
-    rows: tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64], NDArray[np.int64]],
+    rows: Rows,
+    row_folds: NDArray[np.int64],
+    *,
     seed: int,
     settings: FitSettings,
-) -> dict[str, float]:
-    """Quantile of scaled errors, by metric kind, each pair judged by a forest that never saw its fold."""
-    features, right, weights, row_folds = rows
-    errors: dict[str, list[float]] = {"accuracy": []}
+) -> list[_Judged]:
+    judged = []
     for fold in sorted(set(row_folds.tolist())):
         seen = row_folds != fold
-        if not seen.any():
-            continue
-        forest = _grow(
-            features[seen], right[seen], weights[seen], trees=settings.fold_trees, seed=seed, settings=settings
-        )
+        part = (rows[0][seen], rows[1][seen], rows[2][seen]) if seen.any() else rows
+        forest = _grow(part, settings.fold_trees, settings.leaf, seed, settings)
         for place, examples in enumerate(drawn):
-            pairs = [pair for pair in examples.pairs if folds[place][pair[0]] == fold]
-            if not pairs:
-                continue
-            chances = forest.predict(np.concatenate([pair[1] for pair in pairs]))
-            ends = np.cumsum([len(pair[1]) for pair in pairs])[:-1]
-            for (_, _, votes, classes, true, metric), chance in zip(pairs, np.split(chances, ends), strict=True):
-                value = metric.expect(chance, votes, classes, np.ones(len(votes)))
-                errors.setdefault(metric.kind, []).append(abs(value - true) / interval_scale(value))
+            for known in examples.known:
+                if folds[place][known.key] == fold:
+                    chances = forest.predict(known.features.reshape(-1, rows[0].shape[1])).reshape(known.votes.shape)
+                    judged.append(_Judged(known, known.expect(chances), fold, 1 / len(examples.known)))
+    return judged
+
+
+def _pairs_of(judged: Sequence[_Judged]) -> Rows:
+    """What the second forest learns from: the lead of each candidate over the mean of all."""
+    return (
+        np.concatenate([one.features for one in judged]),
+        np.concatenate([one.known.true - one.known.true.mean() for one in judged]),
+        np.concatenate([np.full(len(one.values), one.weight / len(one.values)) for one in judged]),
+    )
+
+
+def _calibrate(judged: Sequence[_Judged], share: float, seed: int, settings: FitSettings) -> dict[str, float]:
+    """Quantile of scaled errors, by metric kind; each pseudo-target is judged by forests that never saw its fold."""
+    errors: dict[str, list[float]] = {"accuracy": []}
+    for fold, held_out in _by_fold(judged):
+        rest = [one for one in judged if one.fold != fold] or held_out
+        leads = _grow(_pairs_of(rest), settings.fold_trees, settings.lead_leaf, seed, settings)
+        for one in held_out:
+            values = put_in_order(one.values, leads.predict(one.features), share)
+            scaled = [abs(v - t) / interval_scale(float(v)) for v, t in zip(values, one.known.true, strict=True)]
+            errors.setdefault(one.known.metric.kind, []).extend(scaled)
     widths = {}
     for kind, found in errors.items():
         rank = int(np.ceil((len(found) + 1) * settings.coverage))
@@ -293,24 +201,21 @@ def _calibrate(
     return widths
 
 
-def _grow(
-    features: NDArray[np.float32],
-    right: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    *,
-    trees: int,
-    seed: int,
-    settings: FitSettings,
-) -> Forest:
-    from sklearn.ensemble import ExtraTreesClassifier  # noqa: PLC0415 - only fitting needs it
+def _by_fold(judged: Sequence[_Judged]) -> Iterator[tuple[int, list[_Judged]]]:
+    for fold in sorted({one.fold for one in judged}):
+        yield fold, [one for one in judged if one.fold == fold]
 
-    forest = ExtraTreesClassifier(
+
+def _grow(rows: Rows, trees: int, leaf: int, seed: int, settings: FitSettings) -> Forest:
+    from sklearn.ensemble import ExtraTreesRegressor  # noqa: PLC0415 - only fitting needs it
+
+    forest: Any = ExtraTreesRegressor(
         n_estimators=trees,
-        min_samples_leaf=settings.leaf,
+        min_samples_leaf=leaf,
         max_depth=settings.depth,
         max_features=settings.features,
         random_state=seed,
         n_jobs=settings.jobs,
     )
-    fitted = forest.fit(features, right, sample_weight=weights * len(weights) / weights.sum())
-    return Forest.of_sklearn(fitted)
+    features, learned, weights = rows
+    return Forest.of_sklearn(forest.fit(features, learned, sample_weight=weights * len(weights) / weights.sum()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ class Forest:
     """T trees in one list of nodes.
 
     Node i goes to `children[2 i]` where x[features[i]] <= thresholds[i], else to `children[2 i + 1]`; a leaf goes to
-    itself, and `values` holds its share of rows where the candidate was right. `roots` [T]; `depth`: the most steps.
+    itself, and `values` holds the mean of what was to be learned there. `roots` [T]; `depth`: the most steps.
     """
 
     roots: NDArray[np.int32]
@@ -27,7 +28,7 @@ class Forest:
     depth: int
 
     def predict(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """P(right) of feature rows [n, F]: the mean of the trees."""
+        """The mean of the trees for feature rows [n, F]."""
         matrix = np.ascontiguousarray(rows, np.float32)
         count, width = matrix.shape
         flat = matrix.ravel()
@@ -52,7 +53,7 @@ class Forest:
         }
 
     @classmethod
-    def of_arrays(cls, arrays: dict[str, NDArray[Any]], prefix: str, width: int) -> Forest:
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str, width: int) -> Forest:
         """Checks and takes what a file kept.
 
         Raises:
@@ -83,10 +84,9 @@ class Forest:
 
     @classmethod
     def of_sklearn(cls, forest: Any) -> Forest:
-        """The trees of a fitted scikit-learn forest of classifiers of `True`."""
+        """The trees of a fitted scikit-learn forest of regressors of one number."""
         roots, features, thresholds, children, values = [], [], [], [], []
         at = 0
-        right = list(forest.classes_).index(True) if True in list(forest.classes_) else None
         for estimator in forest.estimators_:
             tree = estimator.tree_
             own = np.arange(tree.node_count)
@@ -96,8 +96,7 @@ class Forest:
             thresholds.append(_round_down(np.where(leaf, 0.0, tree.threshold)))
             pair = np.stack([tree.children_left, tree.children_right], axis=1)
             children.append((np.where(leaf[:, None], own[:, None], pair) + at).ravel())
-            counts = tree.value[:, 0, :]
-            values.append(counts[:, right] / counts.sum(axis=1) if right is not None else np.zeros(tree.node_count))
+            values.append(tree.value[:, 0, 0])
             at += tree.node_count
         root_array, child_array = np.array(roots, np.int32), np.concatenate(children).astype(np.int32)
         return cls(

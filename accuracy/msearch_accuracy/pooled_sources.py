@@ -7,8 +7,9 @@ are put together under their temperatures, so one that is no good becomes flat t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,21 @@ class Pool:
     owners: NDArray[np.int64]
 
 
+@dataclass(slots=True, eq=False)
+class PreparedPool:
+    """A pool with its classifiers fitted: `checked` centroids, what each classifier says of them, and temperatures."""
+
+    pool: Pool
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    linear: NDArray[np.float64]
+    fourier: NDArray[np.float64]
+    temperatures: dict[str, float]
+
+
+CLASSIFIERS = ("pooled_knn", "pooled_linear", "pooled_fourier")
+
+
 def pool_sources(sources: Sequence[Coreset], classes: tuple[str, ...], dimension: int) -> Pool:
     """Pools the centroids whose class is one of `classes`."""
     places = {name: place for place, name in enumerate(classes)}
@@ -61,31 +77,53 @@ def pool_sources(sources: Sequence[Coreset], classes: tuple[str, ...], dimension
     )
 
 
-def ask_pool(pool: Pool, rows: NDArray[np.float32], classes: int) -> tuple[dict[str, Posterior], NDArray[np.float32]]:
-    """Posteriors [n, K] by classifier and, calibrated, of all together ("pooled"); distances to the pool [n]."""
+# The same sources are asked about target after target; they are compared by identity.
+@lru_cache(maxsize=4)
+def prepare_pool(sources: tuple[Coreset, ...], classes: tuple[str, ...], dimension: int) -> PreparedPool | None:
+    """Pools sources and fits the classifiers; None where no centroid has one of the classes."""
+    pool = pool_sources(sources, classes, dimension)
+    if not len(pool.points):
+        return None
+    count = len(classes)
     checked = _choose_checked(pool)
-    mean, deviation = np.average(pool.points, axis=0, weights=pool.weights), pool.points.std(axis=0) + 1e-6
-    left, right = (pool.points - mean) / deviation, (rows - mean) / deviation
-    distances = pairwise_distances(rows, pool.points)
+    mean = np.asarray(np.average(pool.points, axis=0, weights=pool.weights), np.float64)
+    deviation = np.asarray(pool.points.std(axis=0), np.float64) + 1e-6
+    left = (pool.points - mean) / deviation
     among = pairwise_distances(pool.points[checked], pool.points)
     among[pool.owners[checked][:, None] == pool.owners[None]] = np.inf
-    scores = {
-        "pooled_knn": (_neighbours(distances, pool.labels, classes), _neighbours(among, pool.labels, classes)),
-        "pooled_linear": _ridge(pool, left, right, checked, classes=classes, strength=1.0),
-        "pooled_fourier": _ridge(pool, _fourier(left), _fourier(right), checked, classes=classes, strength=0.01),
+    linear, linear_known = _fit_ridge(pool, left, checked, classes=count, strength=1.0)
+    fourier, fourier_known = _fit_ridge(pool, _fourier(left), checked, classes=count, strength=0.01)
+    known = dict(zip(CLASSIFIERS, (_neighbours(among, pool.labels, count), linear_known, fourier_known), strict=True))
+    names = (*CLASSIFIERS, "pooled")
+    if len(np.unique(pool.owners)) < 2:
+        temperatures = dict.fromkeys(names, _UNCHECKED_TEMPERATURE)
+    else:
+        labels = pool.labels[checked]
+        temperatures = {name: fit_temperature(said, labels) for name, said in known.items()}
+        temperatures["pooled"] = fit_temperature(_put_together(known, temperatures), labels)
+    return PreparedPool(pool, mean, deviation, linear, fourier, temperatures)
+
+
+def ask_pool(
+    prepared: PreparedPool, rows: NDArray[np.float32], classes: int
+) -> tuple[dict[str, Posterior], NDArray[np.float32]]:
+    """Posteriors [n, K] by classifier and, calibrated, of all together ("pooled"); distances to the pool [n]."""
+    right = (rows - prepared.mean) / prepared.deviation
+    distances = pairwise_distances(rows, prepared.pool.points)
+    posteriors = {
+        "pooled_knn": _neighbours(distances, prepared.pool.labels, classes),
+        "pooled_linear": _softmax(_SHARPNESS * (_with_one(right) @ prepared.linear)),
+        "pooled_fourier": _softmax(_SHARPNESS * (_with_one(_fourier(right)) @ prepared.fourier)),
     }
-    labels = pool.labels[checked]
-    several = len(np.unique(pool.owners)) > 1
-    posteriors = {}
-    logs, checked_logs = np.zeros((len(rows), classes)), np.zeros((len(checked), classes))
-    for name, (asked, known) in scores.items():
-        temperature = fit_temperature(known, labels) if several else _UNCHECKED_TEMPERATURE
-        posteriors[name] = asked
-        logs += np.log(scale_by_temperature(asked, temperature) + 1e-9)
-        checked_logs += np.log(scale_by_temperature(known, temperature) + 1e-9)
-    temperature = fit_temperature(_softmax(checked_logs), labels) if several else _UNCHECKED_TEMPERATURE
-    posteriors["pooled"] = scale_by_temperature(_softmax(logs), temperature)
+    together = _put_together(posteriors, prepared.temperatures)
+    posteriors["pooled"] = scale_by_temperature(together, prepared.temperatures["pooled"])
     return posteriors, distances.min(axis=1)
+
+
+def _put_together(said: Mapping[str, Posterior], temperatures: Mapping[str, float]) -> Posterior:
+    """The product of the posteriors, each under its temperature."""
+    logs = sum(np.log(scale_by_temperature(said[name], temperatures[name]) + 1e-9) for name in CLASSIFIERS)
+    return _softmax(np.asarray(logs))
 
 
 def _choose_checked(pool: Pool) -> NDArray[np.int64]:
@@ -110,26 +148,18 @@ def _neighbours(distances: NDArray[np.float32], labels: NDArray[np.int64], class
     return posterior
 
 
-def _ridge(
-    pool: Pool,
-    left: NDArray[np.float64],
-    right: NDArray[np.float64],
-    checked: NDArray[np.int64],
-    *,
-    classes: int,
-    strength: float,
-) -> tuple[Posterior, Posterior]:
-    """Ridge regression on one-hot classes, for the rows, and for checked centroids without their own source.
+def _fit_ridge(
+    pool: Pool, left: NDArray[np.float64], checked: NDArray[np.int64], *, classes: int, strength: float
+) -> tuple[NDArray[np.float64], Posterior]:
+    """Coefficients of a ridge regression on one-hot classes, and posteriors of checked centroids without their source.
 
     Leaving a source out takes its part off the Gram matrix, so only small systems are solved again.
     """
-    left = np.hstack([left, np.ones((len(left), 1))])
-    right = np.hstack([right, np.ones((len(right), 1))])
+    left = _with_one(left)
     hot = np.eye(classes)[pool.labels]
     share = (pool.weights / pool.weights.mean())[:, None]
     ridge = strength * np.eye(left.shape[1])
     gram, moment = left.T @ (left * share), left.T @ (hot * share)
-    asked = right @ np.linalg.solve(gram + ridge, moment)
     known = np.zeros((len(checked), classes))
     for owner in np.unique(pool.owners):
         own = pool.owners == owner
@@ -137,7 +167,11 @@ def _ridge(
         rest = np.linalg.solve(gram - part.T @ left[own] + ridge, moment - part.T @ hot[own])
         place = pool.owners[checked] == owner
         known[place] = left[checked[place]] @ rest
-    return _softmax(_SHARPNESS * asked), _softmax(_SHARPNESS * known)
+    return np.linalg.solve(gram + ridge, moment), _softmax(_SHARPNESS * known)
+
+
+def _with_one(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.hstack([values, np.ones((len(values), 1))])
 
 
 def _fourier(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,15 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msearch_accuracy.problem import Problem
+from msearch_accuracy.records import Repute
 from msearch_accuracy.witnesses import WITNESSES, Testimony, fill_distances
 
 _TINY = 1e-9
+_NOTHING = np.zeros((1, 1))
+"""What stands in a column without records: no tree that was grown without them asks for it."""
 
 _OWN = ("largest", "margin", "entropy")
 _NEAR = ("to_own", "to_any", "own_over_any", "own_over_target", "nearness_rank")
 _AGREE = ("own_share", "same_vote")
 _WITNESS = tuple(f"{w}{part}" for w in WITNESSES for part in ("", "_outside", "_largest", "_ratio", "_lead"))
-_ROW = (*_OWN, *_NEAR, *_AGREE, *_WITNESS)
+_RECORD = ("record_expected", "record_near", "record_precision", "record_expected_lead", "record_near_lead")
+_ROW = (*_OWN, *_NEAR, *_AGREE, *_WITNESS, *_RECORD)
 _SHARES = ("vote_share", "prior_of_vote")
 _WHOLE = (
     "accuracy",
@@ -24,16 +28,26 @@ _WHOLE = (
     "prior_outside",
     "prior_distance",
     "vote_entropy",
+    "record_overall",
 )
-_RANKS = tuple(f"rank_{name}" for name in (*WITNESSES, "same_vote", "own_share"))
+_RANKS = tuple(f"rank_{name}" for name in (*WITNESSES, "same_vote", "own_share", *_RECORD[:3]))
 _MEANS = tuple(f"mean_{name}" for name in _ROW)
 
 FEATURES: tuple[str, ...] = (*_ROW, *_SHARES, *_MEANS, *_WHOLE, *_RANKS)
 """Names of the columns."""
 
+WHOLE: tuple[str, ...] = (*_MEANS, *_WHOLE, *_RANKS)
+"""Those that are the same on every row of a target."""
+
+
+RECORDS = "cross-evaluations"
+"""Name of the group of features that come from records."""
+
 
 def _group(name: str) -> str:
     bare = name.removeprefix("mean_").removeprefix("rank_")
+    if bare.startswith("record"):
+        return RECORDS
     if bare.endswith("_outside") or bare in ("known_share", "one_over_known", "prior_distance", *_SHARES):
         return "classes"
     if bare in (*_OWN, "nuclear_norm", "vote_entropy"):
@@ -86,11 +100,20 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
     ]
     unknown = (~known).T.astype(np.float64)
     for name in WITNESSES:
-        posterior = testimony.posteriors[name]
+        posterior = testimony.posteriors.get(name)
+        if posterior is None:
+            columns += [_NOTHING] * 5
+            continue
         of_vote = posterior[rows, votes]
         highest = np.broadcast_to(posterior.max(axis=1)[None], of_vote.shape)
         columns += [of_vote, (posterior @ unknown).T, highest, of_vote / (highest + _TINY)]
         columns.append(of_vote - of_vote.mean(axis=0))
+    repute = testimony.repute
+    if repute is None:
+        columns += [_NOTHING] * len(_RECORD)
+    else:
+        told = [_fill(repute.expected, repute), _fill(repute.near, repute), _fill(repute.precision, repute)]
+        columns += [*told, told[0] - told[0].mean(axis=0), told[1] - told[1].mean(axis=0)]
     features = np.empty((candidates, count, len(FEATURES)), np.float32)
     for place, column in enumerate(columns):
         features[:, :, place] = column
@@ -110,6 +133,7 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
             known_share_outside(testimony.prior, known),
             np.abs(shares - testimony.prior).sum(axis=1) / 2,
             -(shares * np.log(shares + _TINY)).sum(axis=1) / scale[:, 0],
+            np.zeros(candidates) if repute is None else repute.overall,
         ],
         axis=1,
     )
@@ -118,6 +142,11 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
     ranked = means[:, [_ROW.index(name.removeprefix("rank_")) for name in _RANKS]]
     features[:, :, start + len(_WHOLE) :] = _ranks(ranked)[:, None]
     return features
+
+
+def _fill(values: NDArray[np.float64], repute: Repute) -> NDArray[np.float64]:
+    """Candidates without a record take the mean of those with one. [C, n]"""
+    return np.where(repute.known[:, None], values, values[repute.known].mean(axis=0))
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:

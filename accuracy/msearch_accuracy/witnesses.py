@@ -6,6 +6,7 @@ pooled: their nearest neighbours, and two small models trained on them in closed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,21 @@ from numpy.typing import NDArray
 
 from msearch_accuracy.dawid_skene import dawid_skene
 from msearch_accuracy.evidence import Coreset
-from msearch_accuracy.pooled_sources import Pool, ask_pool, pool_sources
+from msearch_accuracy.pooled_sources import PreparedPool, ask_pool, prepare_pool
 from msearch_accuracy.problem import Problem
+from msearch_accuracy.records import Record, Repute, consult
 
-WITNESSES = ("dawid_skene", "mean", "near_mean", "pooled_knn", "pooled_linear", "pooled_fourier", "pooled", "combined")
+WITNESSES = (
+    "dawid_skene",
+    "mean",
+    "near_mean",
+    "pooled_knn",
+    "pooled_linear",
+    "pooled_fourier",
+    "pooled",
+    "combined",
+    "recorded",
+)
 """Names of the posteriors, in the order of the features."""
 
 PANEL = 40
@@ -33,16 +45,19 @@ Posterior = NDArray[np.float64]
 class Testimony:
     """Posteriors [n, K] by witness, the class prior [K] that the combined one implies, and distances.
 
-    `nearest_any` [n]: to the nearest centroid of any source.
+    `nearest_any` [n]: to the nearest centroid of any source. `repute`: what records say, None without any.
     """
 
     posteriors: dict[str, Posterior]
     prior: NDArray[np.float64]
     nearest_any: NDArray[np.float32]
+    repute: Repute | None
 
 
-def hear(problem: Problem, silenced: frozenset[str] = frozenset()) -> Testimony:
-    """Asks all witnesses; sources named in `silenced` are not believed."""
+def hear(
+    problem: Problem, silenced: frozenset[str] = frozenset(), records: Sequence[Record] = (), *, run: bool
+) -> Testimony:
+    """Asks all witnesses; sources named in `silenced` are not believed. `run`: whether votes are the models' own."""
     panel = _panel(problem)
     classes = len(problem.classes)
     told = problem.probabilities[panel].astype(np.float64)
@@ -53,7 +68,7 @@ def hear(problem: Problem, silenced: frozenset[str] = frozenset()) -> Testimony:
         "near_mean": _near_mean(told, problem.distances[panel]),
     }
     pool = _pool(problem, panel, silenced)
-    if len(pool.points):
+    if pool is not None:
         told_by_pool, nearest_any = ask_pool(pool, problem.rows, classes)
         posteriors |= told_by_pool
     else:
@@ -68,8 +83,11 @@ def hear(problem: Problem, silenced: frozenset[str] = frozenset()) -> Testimony:
         evidence=np.log(posteriors["pooled"] + 1e-9),
         trust=min(1.0, _INDEPENDENT / len(panel)),
     )
+    repute = consult(problem, records, run=run)
+    if repute is not None:
+        posteriors["recorded"] = repute.posterior
     share = problem.weights / problem.weights.sum()
-    return Testimony(posteriors, share @ posteriors["combined"], nearest_any)
+    return Testimony(posteriors, share @ posteriors["combined"], nearest_any, repute)
 
 
 def _panel(problem: Problem) -> NDArray[np.int64]:
@@ -100,11 +118,11 @@ def fill_distances(distances: NDArray[np.float32]) -> NDArray[np.float64]:
     return filled
 
 
-def _pool(problem: Problem, panel: NDArray[np.int64], silenced: frozenset[str]) -> Pool:
+def _pool(problem: Problem, panel: NDArray[np.int64], silenced: frozenset[str]) -> PreparedPool | None:
     """Labelled centroids of the panel's distinct sources."""
     sources: dict[str, Coreset] = {}
     for at in panel:
         source = problem.sources[at]
         if source is not None and source.name not in silenced:
             sources.setdefault(source.name, source)
-    return pool_sources(list(sources.values()), problem.classes, problem.rows.shape[1])
+    return prepare_pool(tuple(sources.values()), problem.classes, problem.rows.shape[1])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from benchmarks.quality.zoo_workloads import Bench, Target
 from msearch_accuracy.fitting import Examples, FitSettings, Workload, fit_form, gather
 from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor
+from msearch_accuracy.pseudo_targets import records_of
 
 FOLDS = 4
-Key = tuple[str, Form]
+Gathered = Mapping[str, Mapping[Form, Examples]]
+"""Examples by workload."""
 
 
 @dataclass(slots=True)
@@ -27,44 +27,30 @@ class OwnPredictors:
         return self.by_fold[self.folds.get(target.group, 0)]
 
 
-def fit_own(bench: Bench, seed: int, settings: FitSettings, gathered: dict[Key, Examples]) -> OwnPredictors:
+def fit_own(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered) -> OwnPredictors:
     """Fits on cross-evaluations. Where the claim is about new groups, the tables of a fold's groups are left out."""
     groups = sorted({target.group for target in bench.targets if target.group})
     if not groups:
-        forms = {form: fit_form([gathered[bench.name, form]], seed, settings, by_workload=False) for form in FORMS}
-        return OwnPredictors({0: Predictor(forms, (bench.name,))}, {})
+        return OwnPredictors({0: _fit(bench.workload, gathered[bench.name], seed, settings)}, {})
     folds = {group: place % FOLDS for place, group in enumerate(groups)}
     by_fold = {}
     for fold in range(FOLDS):
         kept = tuple(table for table in bench.workload.tables if folds.get(table.group) != fold)
         rest = replace(bench.workload, tables=kept)
-        drawn = {form: gather(rest, form, seed, settings) for form in FORMS}
-        forms = {form: fit_form([drawn[form]], seed, settings, by_workload=False) for form in FORMS}
-        by_fold[fold] = Predictor(forms, (bench.name,))
+        by_fold[fold] = _fit(rest, gather(rest, seed, settings), seed, settings)
     return OwnPredictors(by_fold, folds)
 
 
-def fit_default(workloads: Sequence[str], seed: int, settings: FitSettings, gathered: dict[Key, Examples]) -> Predictor:
+def _fit(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings: FitSettings) -> Predictor:
+    forms: dict[Form, FormPredictor] = {
+        form: fit_form([drawn[form]], seed, settings, by_workload=False) for form in FORMS
+    }
+    return Predictor(forms, (workload.name,), tuple(records_of(workload)))
+
+
+def fit_default(workloads: Sequence[str], seed: int, settings: FitSettings, gathered: Gathered) -> Predictor:
     """The default predictor on these workloads' evidence; intervals from whole workloads left out."""
     forms: dict[Form, FormPredictor] = {
-        form: fit_form([gathered[name, form] for name in workloads], seed, settings, by_workload=len(workloads) > 1)
-        for form in FORMS
+        form: fit_form([gathered[name][form] for name in workloads], seed, settings, by_workload=True) for form in FORMS
     }
     return Predictor(forms, tuple(workloads))
-
-
-def without_groups(examples: Examples, columns: Sequence[int]) -> Examples:
-    """Examples with some features made constant, for the ablation."""
-    features = examples.features.copy()
-    features[:, list(columns)] = 0
-    return Examples(features, examples.right, examples.weights, examples.keys, [])
-
-
-def plain(workload: Workload, form: Form, seed: int, settings: FitSettings) -> Examples:
-    """Cross-evaluations on whole tables alone, without pseudo-targets."""
-    return gather(workload, form, seed, replace(settings, pseudo_targets=0))
-
-
-def spread(count: int, most: int) -> list[int]:
-    """At most `most` of `count` positions, spread evenly."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int)).tolist()

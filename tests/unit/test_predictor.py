@@ -13,6 +13,7 @@ from msearch_accuracy.evidence import Coreset
 from msearch_accuracy.fitting import FitSettings, Workload, fit
 from msearch_accuracy.plausibility import find_implausible
 from msearch_accuracy.problem import check_label_spaces, pose
+from msearch_accuracy.records import Record
 from tests.made_up_accuracy import CLASSES, made_up_coreset, made_up_target, made_up_workload
 
 _SETTINGS = FitSettings(pseudo_targets=2, trees=20, fold_trees=10, jobs=1)
@@ -128,12 +129,44 @@ def test_a_single_source_cannot_be_learned_from() -> None:
 
 
 def test_own_evidence_outweighs_the_default_as_it_grows(predictor: Predictor) -> None:
+    for pairs, share in ((10, 0.25), (90, 0.75)):
+        forms = {form: replace(fitted, pairs=pairs) for form, fitted in predictor.forms.items()}
+        mixed = blend(predictor, replace(predictor, forms=forms))
+        for forests in (mixed.forms["outputs"].forests, mixed.forms["outputs"].leads):
+            assert [weight for _, weight in forests] == pytest.approx([1 - share, share])
     mixed = blend(predictor, predictor)
-    weights = [weight for _, weight in mixed.forms["outputs"].forests]
-    assert weights[1] > weights[0] > 0
     candidates, target, _ = made_up_target(1)
     for one, other in zip(predict(mixed, candidates, target), predict(predictor, candidates, target), strict=True):
         assert one.accuracy == pytest.approx(other.accuracy, abs=1e-5)
+
+
+def test_a_record_on_the_same_kind_of_data_speaks_for_a_model(predictor: Predictor) -> None:
+    """Of twins on the same source the one that did badly on every recorded sample is ranked lower, without running."""
+    candidates, target, _ = made_up_target(2)
+    silent = [replace(candidate, probabilities=None) for candidate in candidates]
+    twin = replace(silent[2], name="twin")
+
+    def poor(record: Record) -> Record:
+        confusions = {**record.confusions, "twin": np.roll(record.confusions["model-2"], 1, axis=1)}
+        return replace(record, confusions=confusions)
+
+    with_poor = replace(predictor, records=tuple(poor(record) for record in predictor.records))
+    found = {p.name: p for p in predict(with_poor, [*silent, twin], target)}
+    best, worst = found["model-2"], found["twin"]
+    assert best.accuracy is not None
+    assert worst.accuracy is not None
+    assert worst.accuracy < best.accuracy - 0.05
+    assert "cross-evaluations" in best.contributions
+
+
+def test_corrupt_records_are_refused(predictor: Predictor) -> None:
+    with np.load(io.BytesIO(predictor.encode())) as file:
+        arrays = {name: file[name].copy() for name in file.files}
+    arrays["record.0.labels"][0] = 99
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    with pytest.raises(AccuracyError, match="records are corrupt"):
+        Predictor.decode(stream.getvalue())
 
 
 def test_contributions_name_what_spoke_for_a_candidate(predictor: Predictor) -> None:

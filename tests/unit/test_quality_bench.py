@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="the benchmark needs scipy (extra: examples)")
 
-from benchmarks.quality.fits import fit_default, without_groups
+from benchmarks.quality.fits import fit_default
 from benchmarks.quality.judging import bootstrap_difference, judge, mean_judged
 from benchmarks.quality.zoo_workloads import group_of, target_group
 from msearch_accuracy.fitting import FitSettings, gather
@@ -61,24 +61,21 @@ def test_groups_keep_people_and_tasks_apart() -> None:
 
 
 def test_a_default_of_several_workloads_counts_the_evidence_of_all() -> None:
-    gathered = {
-        (name, form): gather(made_up_workload(seed=seed), form, seed, _SETTINGS)
-        for seed, name in enumerate(["one", "two"])
-        for form in ("outputs", "signatures")
-    }
-    found = fit_default(["one", "two"], 0, _SETTINGS, gathered)  # type: ignore[arg-type]
+    gathered = {name: gather(made_up_workload(seed=seed), seed, _SETTINGS) for seed, name in enumerate(["one", "two"])}
+    found = fit_default(["one", "two"], 0, _SETTINGS, gathered)
     assert found.workloads == ("one", "two")
-    assert found.forms["outputs"].pairs == sum(len(gathered[name, "outputs"].pairs) for name in ("one", "two"))
+    assert found.forms["outputs"].pairs == sum(gathered[name]["outputs"].pairs for name in ("one", "two"))
+    assert found.records == ()
 
 
 def test_features_left_out_are_constant() -> None:
-    examples = gather(made_up_workload(), "outputs", 0, _SETTINGS)
-    without = without_groups(examples, (0, 3))
+    examples = gather(made_up_workload(), 0, _SETTINGS)["outputs"]
+    without = examples.without((0, 3))
     assert not without.features[:, [0, 3]].any()
+    assert not without.known[0].features[..., [0, 3]].any()
     assert np.array_equal(without.features[:, 1], examples.features[:, 1])
 
 
-def test_a_model_is_never_judged_on_its_own_group() -> None:
-    workload = made_up_workload(domains=4)
-    examples = gather(workload, "outputs", 0, _SETTINGS)
-    assert len(examples.pairs) == 4 * 3
+def test_evidence_is_counted_in_models_on_tables_of_others_however_many_targets_are_made_of_them() -> None:
+    for settings in (_SETTINGS, FitSettings(pseudo_targets=2)):
+        assert gather(made_up_workload(domains=4), 0, settings)["outputs"].pairs == 4 * 3

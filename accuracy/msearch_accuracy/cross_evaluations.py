@@ -1,0 +1,43 @@
+"""Cross-evaluations: models run on labelled samples that are not their own; what the predictor learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from msearch_accuracy.evidence import Coreset
+from msearch_accuracy.metrics import Metric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownModel:
+    """A registered model. Models of one `group` never judge, nor are judged on, a table of that group."""
+
+    name: str
+    group: str
+    classes: tuple[str, ...]
+    source: Coreset | None
+    accuracy: float | None
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledTable:
+    """A labelled sample with the outputs of models on it: rows [n, d] in ticks, labels [n], probabilities by model."""
+
+    group: str
+    ticks: NDArray[Any]
+    labels: NDArray[Any]
+    probabilities: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Workload:
+    """Models of one kind and the labelled tables they were run on."""
+
+    name: str
+    models: tuple[KnownModel, ...]
+    tables: tuple[LabelledTable, ...]
+    metric: Metric = field(default_factory=Metric)

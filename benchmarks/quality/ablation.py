@@ -1,0 +1,55 @@
+"""What each part of the predictor is worth: own evidence, each time without one thing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from benchmarks.quality.fits import Gathered
+from benchmarks.quality.judging import Judged, mean_judged
+from benchmarks.quality.predicting import judge_predictor
+from benchmarks.quality.zoo_workloads import Bench
+from msearch_accuracy import Predictor, TargetEvidence
+from msearch_accuracy.fitting import Examples, FitSettings, fit_form, gather
+from msearch_accuracy.predictor import FORMS, Form
+from msearch_accuracy.pseudo_targets import records_of
+from msearch_accuracy.row_features import GROUPS
+
+Ablation = dict[str, dict[str, Judged]]
+"""Means over targets by what was left out and workload."""
+
+
+def ablate(benches: Mapping[str, Bench], gathered: Gathered, settings: FitSettings) -> Ablation:
+    """On the workloads where no group is left out. All variants have the same few trees."""
+    few = replace(settings, trees=20, fold_trees=10, lead_trees=30, most_rows=12_000)
+    found: Ablation = defaultdict(dict)
+    for name, bench in benches.items():
+        if any(target.group for target in bench.targets):
+            continue
+        plain = gather(bench.workload, 0, replace(settings, pseudo_targets=0))
+        for form in FORMS:
+            for variant, examples, share in _variants(gathered[name][form], plain[form]):
+                found[f"{form}: {variant}"][name] = _judge(bench, form, examples, share, few)
+    return found
+
+
+def _variants(full: Examples, plain: Examples) -> Sequence[tuple[str, Examples, float | None]]:
+    """Name, examples, and the share of the second forest where it is not the fitted one."""
+    return [
+        ("everything", full, None),
+        *((f"without {group}", full.without(columns), None) for group, columns in GROUPS.items()),
+        ("without pseudo-targets", plain, None),
+        ("without the second forest", full, 0.0),
+    ]
+
+
+def _judge(bench: Bench, form: Form, examples: Examples, share: float | None, settings: FitSettings) -> Judged:
+    fitted = fit_form([examples], 0, settings, by_workload=False)
+    if share is not None:
+        fitted = replace(fitted, lead_share=share)
+    predictor = Predictor({form: fitted}, (), tuple(records_of(bench.workload)))
+    run = form == "outputs"
+    return mean_judged(
+        [judge_predictor(bench, t, predictor, TargetEvidence(t.ticks), run=run)[0] for t in bench.targets]
+    )
