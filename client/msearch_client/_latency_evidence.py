@@ -99,6 +99,7 @@ class _Book:
 
     def __init__(self, evidence: Sequence[Profile]) -> None:
         self._evidence = [profile for profile in evidence if _on_a_cpu(profile.variant)]
+        self._machines = _machines(self._evidence)
         self._predictors: dict[tuple[Variant, str], LatencyPredictor | Unpredictable] = {}
         self.open_loop = any(profile.load.scenario in _OPEN for profile in self._evidence)
 
@@ -106,7 +107,7 @@ class _Book:
         """Every variant and host class that something was measured in, in the order of their names."""
         found: dict[tuple[str, str], tuple[Variant, Machine]] = {}
         for profile in self._evidence:
-            machine = _machine_of(profile)
+            machine = self._machine_of(profile)
             if machine is not None and profile.host_class.startswith(host_class):
                 found.setdefault((str(profile.variant), profile.host_class), (profile.variant, machine))
         yield from (found[key] for key in sorted(found))
@@ -130,7 +131,7 @@ class _Book:
         for profile in self._evidence:
             if replace(profile.variant, batch_size=1) != form:
                 continue
-            work, machine, value = work_of_profiles([profile]), _machine_of(profile), profile.value(quantity)
+            work, machine, value = work_of_profiles([profile]), self._machine_of(profile), profile.value(quantity)
             if work is None or machine is None or value is None or value <= 0:
                 continue
             case = Case(
@@ -138,6 +139,26 @@ class _Book:
                 weight_bytes=WEIGHT_BYTES[form.precision],
             )  # fmt: skip
             yield Observation(case, value)
+
+    def _machine_of(self, profile: Profile) -> Machine | None:
+        return self._machines.get((profile.host_class, profile.variant.threads))
+
+
+def _machines(evidence: Iterable[Profile]) -> dict[tuple[str, int], Machine]:
+    """The best peaks of each host class, by threads: other work on a host only ever lowers what an agent measures."""
+    found: dict[tuple[str, int], Machine] = {}
+    for profile in evidence:
+        machine = _machine_of(profile)
+        if machine is None:
+            continue
+        key = (profile.host_class, profile.variant.threads)
+        best = found.get(key, machine)
+        found[key] = Machine(
+            host_class=profile.host_class,
+            gflop_per_s=max(best.gflop_per_s, machine.gflop_per_s),
+            gb_per_s=max(best.gb_per_s, machine.gb_per_s),
+        )
+    return found
 
 
 def _on_a_cpu(variant: Variant) -> bool:
