@@ -435,3 +435,23 @@ def test_a_newer_version_of_a_model_is_measured_anew(tmp_path: Path) -> None:
         assert (again.experiment.id, again.plan.new_count) == (experiment_id, 2)
         work_off(agent)
         assert {cell.model_name for cell in cells(running, experiment_id)} == {"own@2"}
+
+
+def test_servers_are_measured_where_they_are(tmp_path: Path) -> None:
+    backends = [ppb.BackendStatus(name="remote", available=True, precisions=[ppb.PRECISION_FP32])]
+    document = "software: {server: ['grpc://h:1/m', 'http://h:2/m']}\nloads: 'server:100'"
+    with service_in_process(tmp_path) as running:
+        agent = FakeAgent(running.agents, backends=backends).register()
+        answer = submit(running, document)
+        assert {job.spec.remote_target for job in jobs(running, answer.experiment.id)} == {
+            "grpc://h:1/m", "http://h:2/m",
+        }  # fmt: skip
+        taken = agent.acquire()
+        agent.complete(taken.lease, *profiles_for(taken.job.spec))
+        one = submit(running, document.replace("['grpc://h:1/m', 'http://h:2/m']", "'http://h:2/m'"))
+        assert one.plan.reused_count == (taken.job.spec.remote_target == "http://h:2/m"), (
+            "another server is another cell"
+        )
+        work_off(agent)
+        measured = {cell.remote_target: cell.profile.id for cell in cells(running, answer.experiment.id)}
+        assert len(set(measured.values())) == 2
