@@ -179,6 +179,19 @@ def test_show_prints_figures_sources_and_formulas(capsys, monkeypatch) -> None:
     assert "c7i.xlarge  0.1785  USD/h  ec2" in out
     document = json.loads(run(capsys, "show", "--json")[1])
     assert document["sources"]["ember"]["date"] == "2026-11-25"
+    assert {"section": "data_centres", "name": "amazon", "value": 1.14, "unit": "PUE", "source": "amazon"} in document[
+        "figures"
+    ]
+
+
+def test_show_says_what_hosts_cost_by_a_table_of_ones_own(capsys, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    path = tmp_path / "mine.toml"
+    path.write_text("date = 2026-11-26\n[host_classes]\nxeon = { usd_per_hour = 0.5 }\n", encoding="utf-8")
+    out = run(capsys, "show", str(path))[1]
+    assert "xeon...                    0.5  host class xeon" in out
+    (here, xeon) = json.loads(run(capsys, "show", str(path), "--json")[1])["hosts"]
+    assert (here["usd_per_hour"], xeon["usd_per_hour"], xeon["pue"]) == (None, 0.5, None)
 
 
 def test_check_fails_on_a_wrong_table_and_says_where(capsys, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from msearch_analysis.amounts import format_number
 from msearch_client import LocalError
 from msearch_client.cli import options
 from msearch_client.cli.output import count, print_json, print_line, print_table
@@ -44,9 +44,9 @@ def show(
     for formula in FORMULAS:
         print_line(f"  {formula}")
     print_line()
-    print_table(hosts, numbers=("USD/h", "g/kWh", "PUE"))
+    print_table([_host_cells(row) for row in hosts], numbers=("USD/h", "g/kWh", "PUE"))
     print_line()
-    print_table(figures, numbers=("value",), wide=("source",))
+    print_table([row | {"value": _number(row["value"])} for row in figures], numbers=("value",), wide=("source",))
     sources = prices.section("sources")
     if sources:
         print_line()
@@ -93,23 +93,38 @@ def _read(file: Path | None) -> Prices:
     return prices
 
 
-def _host(prices: Prices, place: str) -> dict[str, str]:
+def _host(prices: Prices, place: str) -> dict[str, Any]:
+    """What an hour and a kWh of a host cost by the table; None where it does not say."""
     here = place == "here"
-    row = {"host": "[here], the agent's own" if here else f"{place}..."}
-    try:
-        price = prices.price("" if here else place, here=here)
-        row |= {"USD/h": format_number(price.usd_per_hour), "by": price.reason}
-    except Unpriced:
-        row |= {"USD/h": "-", "by": "not said"}
-    try:
-        grid = prices.grid("" if here else place, here=here)
-        row |= {"g/kWh": format_number(grid.g_per_kwh), "region": grid.region, "PUE": f"{grid.pue:g}"}
-    except Unpriced:
-        row |= {"g/kWh": "-", "region": "not said", "PUE": "-"}
+    host_class = "" if here else place
+    row: dict[str, Any] = {"host": place, "usd_per_hour": None, "priced_by": None}
+    row |= {"g_per_kwh": None, "region": None, "pue": None}
+    with suppress(Unpriced):
+        price = prices.price(host_class, here=here)
+        row |= {"usd_per_hour": price.usd_per_hour, "priced_by": price.reason}
+    with suppress(Unpriced):
+        grid = prices.grid(host_class, here=here)
+        row |= {"g_per_kwh": grid.g_per_kwh, "region": grid.region, "pue": grid.pue}
     return row
 
 
-def _figures(prices: Prices, section: str) -> list[dict[str, str]]:
+def _host_cells(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "host": "[here], the agent's own" if row["host"] == "here" else f"{row['host']}...",
+        "USD/h": _number(row["usd_per_hour"]),
+        "by": row["priced_by"] or "not said",
+        "g/kWh": _number(row["g_per_kwh"]),
+        "region": row["region"] or "not said",
+        "PUE": _number(row["pue"]),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"
+
+
+def _figures(prices: Prices, section: str) -> list[dict[str, Any]]:
+    """The figures of a section; None where one is no number."""
     key, unit = _VALUES[section]
     return [
         {"section": section, "name": name, "value": _value(entry, key), "unit": unit, "source": _cell(entry, "source")}
@@ -117,9 +132,9 @@ def _figures(prices: Prices, section: str) -> list[dict[str, str]]:
     ]
 
 
-def _value(entry: object, key: str) -> str:
+def _value(entry: object, key: str) -> float | None:
     value = entry.get(key) if isinstance(entry, dict) else None
-    return f"{value:g}" if isinstance(value, int | float) else "wrong"
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _cell(entry: object, key: str) -> str:
