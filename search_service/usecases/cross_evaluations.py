@@ -24,6 +24,9 @@ MOST_EVALUATIONS = 5000
 """The newest ones are looked at; enough to learn from, and little enough to hold."""
 
 MOST_TABLES = 100
+FEWEST_CANDIDATES = 3
+"""Models of other sources on one table, below which the fit passes it over."""
+
 LEAST_SHARE_TAKEN = 0.9
 """Of a table's rows; a model that took fewer is left out of it."""
 
@@ -61,7 +64,10 @@ def gather_evidence(database: Database, blobs: BlobStore) -> OwnEvidence:
             ids = sorted({model_id for table in own for model_id in table.probabilities})
             known = tuple(_known(models[one], signatures.get((models[one].dataset_id, space_digest))) for one in ids)
             groups = {model.name: model.group for model in known}
-            pairs += sum(groups[name] != table.group for table in own for name in table.probabilities)
+            foreign = [sum(groups[name] != table.group for name in table.probabilities) for table in own]
+            if max(foreign, default=0) < FEWEST_CANDIDATES:
+                continue  # nothing is learned from it, and intervals calibrated on it would be as wide as can be
+            pairs += sum(foreign)
             workloads.append(Workload(f"{space_digest[:12]}: {', '.join(sorted(names)[:3])}", known, own))
     return OwnEvidence(tuple(workloads), pairs)
 

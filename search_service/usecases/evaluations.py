@@ -146,12 +146,13 @@ def record(evidence: Evidence, unit: UnitOfWork, finding: Finding) -> Evaluation
         counted=None if counted is None else counted[1],
         job_id=finding.job_id,
     )
-    unit.evaluations.put(evaluation)
+    # The model before what belongs to it, so that two reports on one model wait in line and not for each other.
     if sample.dataset_id and sample.dataset_id == model.dataset_id:
         validation = count_validation(outputs, finding.points, sample, finding.measured_by, now)
         if validation is not None:
             present = unit.models.get(model.id)
             unit.models.replace(with_validation(present, validation), present.revision)
+    unit.evaluations.put(evaluation)
     return evaluation
 
 

@@ -88,8 +88,8 @@ def _fit(evidence: OwnEvidence, refitter: Refitter) -> Predictor:
     """Raises AccuracyError where the evidence does not suffice, ImportError without scikit-learn."""
     if not evidence.workloads:
         raise AccuracyError(
-            "no model was run on a validation sample yet: store labelled samples of at least two source datasets, and "
-            "run models on each other's"
+            "no validation sample has outputs of three models of other sources yet: store labelled samples of several "
+            "source datasets, and run models on each other's"
         )
     return fit(evidence.workloads, refitter.seed, refitter.settings)
 

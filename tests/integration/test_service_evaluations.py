@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -365,3 +366,13 @@ def test_impossible_statistics_are_refused(idle: SmallRegistry, fields: dict[str
     found = refusal(lambda: put_validation(idle, statistics(**fields)))
     assert (found.code, found.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
     assert not idle.model("near").HasField("validation")
+
+
+def test_reports_on_one_model_at_once_are_all_kept(registry: SmallRegistry) -> None:
+    samples = [registry.put_validation_sample(rows_of(LABELLED, batch=rows)) for rows in (1, 2, 3, 4)]
+    assert len({sample.id for sample in samples}) == 4, "cut otherwise, they are other bytes"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda sample: registry.add_outputs("near", sample.id, sure_outputs(1)), samples))
+    assert len(registry.evaluations()) == 4
+    assert registry.model("near").revision == registry.models["near"].revision + 4
+    assert registry.model("near").validation.accuracy == 0.9

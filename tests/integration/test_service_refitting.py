@@ -19,7 +19,15 @@ from search_service.usecases.cross_evaluations import gather_evidence
 from search_service.usecases.live_predictor import LOOK_EVERY_S, LivePredictor
 from search_service.usecases.refitting import KEPT_VERSIONS, refit, refit_if_worthwhile
 from tests.evaluation_at_work import SmallRegistry
-from tests.forecasts_at_work import fill_made_up, point_stream, put_target, rank, run_all, ticks_of
+from tests.forecasts_at_work import (
+    fill_made_up,
+    point_stream,
+    put_target,
+    rank,
+    register_made_up,
+    run_all,
+    ticks_of,
+)
 from tests.made_up_accuracy import CLASSES, outputs, reach
 from tests.service_in_process import service_in_process
 
@@ -117,13 +125,13 @@ def test_old_versions_are_removed(registry: SmallRegistry, tmp_path: Path) -> No
 
 def test_too_little_evidence_leaves_the_predictor_before(registry: SmallRegistry) -> None:
     answer = registry.stub.RefitPredictor(epb.RefitPredictorRequest())
-    assert "no model was run on a validation sample" in answer.notice
+    assert "three models of other sources" in answer.notice
     assert answer.info.version == "default"
     for name in list(registry.models)[1:]:
         del registry.models[name]
     cross_evaluate(registry, range(1))
     answer = registry.stub.RefitPredictor(epb.RefitPredictorRequest())
-    assert "no cross-evaluation to learn from" in answer.notice, "a single source says nothing of others"
+    assert "three models of other sources" in answer.notice, "a single source says nothing of others"
     assert answer.info.version == "default"
 
 
@@ -144,6 +152,28 @@ def test_numbers_as_labels_are_called_as_the_models_call_them(registry: SmallReg
     assert evidence.pairs == 15
     assert len(workload.models) == 6
     assert all(model.source is not None for model in workload.models)
+
+
+def test_kinds_of_data_without_a_common_class_are_workloads_of_their_own(registry: SmallRegistry) -> None:
+    cross_evaluate(registry, range(4))
+    colours = ("red", "green", "blue")
+    for domain in range(4):
+        name = f"colours-{domain}"
+        registry.models[name] = register_made_up(registry.running, name, domain, classes=colours, labels=colours)
+    labels = np.arange(ROWS) % 3
+    sample = registry.put_validation_sample(
+        point_stream(ticks_of(0, labels, 9), [colours[label] for label in labels]),
+        "colours-0",
+        content=epb.PutEvaluationSampleRequest.CONTENT_POINTS,
+    )
+    for domain in range(4):
+        values = outputs(0.8, labels, np.random.default_rng(domain))
+        registry.add_outputs(f"colours-{domain}", sample.id, values, colours)
+    evidence = gather_evidence(registry.running.database, registry.running.blobs)
+    assert [len(workload.tables) for workload in evidence.workloads] == [4, 1]
+    assert [len(workload.models) for workload in evidence.workloads] == [6, 4]
+    done = refit(registry.running.service.refitter)
+    assert (done.notice, done.in_use.own_evidence_count) == ("", 4 * 5 + 3)
 
 
 def test_rows_that_a_model_did_not_take_are_left_out(registry: SmallRegistry) -> None:
