@@ -35,7 +35,7 @@ def end_lease(profiling: Profiling, unit: UnitOfWork, held: Job, ended: Job) -> 
     unit.scheduling.put_usage(held.submitted_by, usage.after(seconds, now=now.timestamp()))
     fleet = read_fleet(profiling, unit)
     _judge(profiling, unit, held, ended, fleet)
-    if ended.state is JobState.SUCCEEDED and seconds > 0:
+    if ended.state is JobState.SUCCEEDED and min(seconds, held.estimate.seconds) > 0:
         _learn(unit, learned, held, fleet, seconds)
     if ended.state is JobState.PENDING:
         ended = Placer(profiling, unit).place(ended)
@@ -76,7 +76,7 @@ def _learn(unit: UnitOfWork, learned: Learned, held: Job, fleet: Fleet, seconds:
     factor = model_factor(held.spec.model_id, of_model)
     records[keys[0]] = of_model.after(estimate_s=base, actual_s=size_s)
     for key in keys[1:]:
-        records[key] = records[key].after(estimate_s=base * factor, actual_s=seconds)
+        records[key] = records[key].after(estimate_s=held.estimate.seconds, actual_s=seconds)
     unit.scheduling.put_records(records)
     unit.scheduling.put_learned(
         Learned(

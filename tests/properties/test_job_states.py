@@ -278,6 +278,12 @@ class JobStates(RuleBasedStateMachine):
             assert get_job(self.profiling, lease.job_id) == before
 
     @invariant()
+    def the_queue_holds_what_is_pending(self) -> None:
+        pending = {job_id for job_id, job in self.expected.items() if job.state is JobState.PENDING}
+        with self.database.begin() as unit:
+            assert {job_id for _, job_id in unit.queue.after(0, 1000)} == pending
+
+    @invariant()
     def everything_is_as_expected(self) -> None:
         for job_id, expected in self.expected.items():
             job = get_job(self.profiling, job_id)
