@@ -27,32 +27,46 @@ MOST_TRIES = 8
 """How often another job is tried where others have just taken the one chosen."""
 
 
-def take_job(profiling: Profiling, unit: UnitOfWork, agent: Agent) -> Job | None:
-    """Leases the agent the job that it runs next, and gives it; None if there is none.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an agent that asks is given. `stands_back`: jobs wait that it could run, and others will end them sooner."""
 
-    The job needs nothing that the agent does not offer. None also while the agent as stored is draining or in
+    job: Job | None = None
+    stands_back: bool = False
+
+
+def take_job(profiling: Profiling, unit: UnitOfWork, agent: Agent) -> Job | None:
+    """Leases the agent the job that it runs next, and gives it; None if there is none."""
+    return next_turn(profiling, unit, agent).job
+
+
+def next_turn(profiling: Profiling, unit: UnitOfWork, agent: Agent) -> Turn:
+    """Leases the agent the job that it runs next.
+
+    The job needs nothing that the agent does not offer. There is none also while the agent as stored is draining or in
     quarantine, or holds as many jobs as its capacity. A call that finds nothing that fits writes nothing and takes no
     lock.
     """
     offers = offers_of(agent)
     needs = [number for number, words in unit.queue.needs().items() if words <= offers]
     if not needs or not unit.agents.is_free(agent.id, exclusive=False):
-        return None
+        return Turn()
     fleet = read_fleet(profiling, unit)
     if agent.id not in fleet.members:
-        return None
+        return Turn()
     dispatch = _Dispatch(unit, fleet, order_rules(profiling, unit), agent.id, needs)
     for _ in range(MOST_TRIES):
         decision = dispatch.decide()
         if decision.job is None:
-            return None
+            return Turn(stands_back=True)
         if not unit.agents.lock_free(agent.id, exclusive=decision.job.exclusive):
-            return None
+            return Turn()
         job = unit.jobs.lock_pending(decision.job.id)
         if job is not None:
-            return unit.jobs.lease(job, agent.id, decision.reason, profiling.clock(), profiling.lease_duration)
+            now = profiling.clock()
+            return Turn(unit.jobs.lease(job, agent.id, decision.reason, now, profiling.lease_duration))
         dispatch.passed_over.add(decision.job.id)
-    return None
+    return Turn()
 
 
 def order_rules(profiling: Profiling, unit: UnitOfWork) -> OrderRules:

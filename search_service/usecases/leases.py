@@ -17,13 +17,16 @@ from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import Profile
 from search_service.usecases.accounting import end_lease
 from search_service.usecases.agents import check_own, note_heard
-from search_service.usecases.dispatching import take_job
+from search_service.usecases.dispatching import next_turn
 from search_service.usecases.fields import check_text, invalid
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.reports import check_profiles
 
 LONGEST_WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
+STANDS_BACK_S = 2.0
+"""Between two looks of an agent that leaves what waits to others: such a look reads all that a decision goes by."""
+
 LONGEST_CODE = 60
 LONGEST_MESSAGE = 20_000
 _EXPIRED_AT_ONCE = 500
@@ -72,7 +75,8 @@ def acquire_job(profiling: Profiling, caller: Caller | None, agent_id: str, wait
         with profiling.database.begin() as unit:
             agent = unit.agents.get(agent_id)
             check_own(agent, caller)
-            job = take_job(profiling, unit, agent)
+            turn = next_turn(profiling, unit, agent)
+            job = turn.job
             if job is not None:
                 model, sample = _needed(unit, job)
                 unit.commit()
@@ -80,7 +84,11 @@ def acquire_job(profiling: Profiling, caller: Caller | None, agent_id: str, wait
         if job is not None:
             return Acquired(lease=_lease(profiling, job), job=job, model=model, sample=sample, drain=agent.draining)
         left_s = (ends - profiling.clock()).total_seconds()
-        if agent.draining or left_s <= 0 or profiling.wait(min(LOOK_EVERY_S, left_s)):
+        if (
+            agent.draining
+            or left_s <= 0
+            or profiling.wait(min(STANDS_BACK_S if turn.stands_back else LOOK_EVERY_S, left_s))
+        ):
             return Acquired(drain=agent.draining)
 
 
