@@ -31,6 +31,8 @@ LEAST_ROWS = 5
 EFFECT, EXCESS = 0.01, 0.05
 _MOST_ROWS = 2_000
 """Rows of each side that the test looks at; more are thinned evenly."""
+_MOST_PLACED = 20_000
+"""Target rows that are placed against the base, likewise."""
 _EXAMPLES = 20
 
 Word = Literal["NONE", "SLIGHT", "MOVED"]
@@ -99,10 +101,11 @@ def compare_rows(
     _check(len(target.ticks), len(base.ticks), alpha)
     if alpha < 1 / (permutations + 1):
         raise SketchError(f"a level of {alpha} needs at least {int(np.ceil(1 / alpha)) - 1} permutations")
-    kept, base_kept = _spread(len(target.ticks)), _spread(len(base.ticks))
+    kept, base_kept = _spread(len(target.ticks), _MOST_ROWS), _spread(len(base.ticks), _MOST_ROWS)
+    placed = _thin(target)
     reference = base.ticks[base_kept]
     test = kernel_test(target.ticks[kept], reference, permutations=permutations, seed=seed)
-    reach, back = measure_reach(target.ticks, reference), measure_reach(reference, target.ticks[kept])
+    reach, back = measure_reach(placed.ticks, reference), measure_reach(reference, target.ticks[kept])
     far = np.argsort(-reach.distances, kind="stable")
     far = far[reach.uncovered[far]][:_EXAMPLES]
     counted = target.classes is not None and base.classes is not None
@@ -114,9 +117,9 @@ def compare_rows(
         signatures,
         (len(base.ticks), len(target.ticks)),
         alpha=alpha,
-        shifts=_row_shifts(target, base, base_kept),
+        shifts=_row_shifts(target, placed, base, base_kept),
         counted=counted,
-        outliers=tuple(Outlier(int(target.numbers[row]), float(reach.distances[row])) for row in far),
+        outliers=tuple(Outlier(int(placed.numbers[row]), float(reach.distances[row])) for row in far),
     )
 
 
@@ -144,8 +147,9 @@ def compare_signatures(
     back = measure_reach(base.centroids, target.centroids, own)
     outliers: tuple[Outlier, ...] = ()
     if rows is not None and space is not None:
-        shares = bucket_coverage(rows.ticks, base, space)
-        outliers = tuple(Outlier(int(rows.numbers[row]), None) for row in np.flatnonzero(shares == 0)[:_EXAMPLES])
+        placed = _thin(rows)
+        shares = bucket_coverage(placed.ticks, base, space)
+        outliers = tuple(Outlier(int(placed.numbers[row]), None) for row in np.flatnonzero(shares == 0)[:_EXAMPLES])
     return _report(
         signature_test(target, base),
         "signatures",
@@ -198,13 +202,15 @@ def _report(
     )
 
 
-def _row_shifts(target: LabelledPoints, base: LabelledPoints, kept: NDArray[np.int64]) -> tuple[ClassShift, ...]:
+def _row_shifts(
+    target: LabelledPoints, placed: LabelledPoints, base: LabelledPoints, kept: NDArray[np.int64]
+) -> tuple[ClassShift, ...]:
     if base.classes is None:
         return ()
     if target.classes is not None:
         return compare_shares(_count(base.classes, base.names), _count(target.classes, target.names))
     reference, classes = base.ticks[kept], base.classes[kept]
-    told = nearest_classes(target.ticks, reference, classes)
+    told = nearest_classes(placed.ticks, reference, classes)
     return compare_shares(_count(nearest_classes(None, reference, classes), base.names), _count(told, base.names))
 
 
@@ -235,6 +241,12 @@ def _check(target: int, base: int, alpha: float) -> None:
         raise SketchError(f"alpha must lie between 0 and 1, not {alpha}")
 
 
-def _spread(count: int) -> NDArray[np.int64]:
-    """At most `_MOST_ROWS` positions of `count`, spread evenly."""
-    return np.unique(np.linspace(0, count - 1, min(count, _MOST_ROWS)).round().astype(np.int64))
+def _thin(points: LabelledPoints) -> LabelledPoints:
+    """At most `_MOST_PLACED` of the rows, spread evenly, under their own numbers."""
+    kept = _spread(len(points.ticks), _MOST_PLACED)
+    return LabelledPoints(points.ticks[kept], points.numbers[kept])
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` positions of `count`, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))

@@ -170,6 +170,16 @@ def test_the_effect_does_not_grow_with_the_rows() -> None:
     )
 
 
+def test_very_many_rows_are_thinned_under_their_own_numbers() -> None:
+    target = rows(1, 45_000)
+    target[44_999] = 7 * SCALE
+    base = rows(2)
+    found = by_rows(target, base)
+    assert found.target_rows == 45_000
+    assert 44_999 in [outlier.row for outlier in found.outliers]
+    assert found.verdict == "NONE"
+
+
 def test_too_few_rows_levels_and_other_spaces_are_refused() -> None:
     few = rows(1, 4)
     with pytest.raises(SketchError, match="the target has 4 readable rows; at least 5"):
