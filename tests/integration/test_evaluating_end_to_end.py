@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from msearch_card import parse_card
 from msearch_client import Client, Job, JobFailedError, JobState
@@ -147,6 +148,38 @@ def test_the_command_line_says_what_leaves_this_machine(server: str, client: Cli
     assert "nan@1: wrong_output: " in result.stdout
 
 
+def test_calibrating_runs_models_on_the_samples_of_others(server: str, client: Client, zoo: Path) -> None:
+    for name, shift in (("near", 0.0), ("mid", 1.5), ("far", 6.0)):
+        client.validate(name, make_table(shift, 60), labels="label", share=True)
+    environment = {"MSEARCH_SERVER": server, "COLUMNS": "160", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(app, words, env=environment)
+        assert result.exit_code == code, f"{result.stdout}\n{result.stderr}"
+        return result
+
+    planned = run("calibrate", "--budget", "5m", "--dry-run").stdout
+    assert "evaluations planned, about " in planned
+    assert "mid-data@1" in planned
+    assert client.list_jobs(state="pending").total == 0
+    done = run("calibrate", "--budget", "5m", "--wait")
+    assert "evaluations submitted, about " in done.stdout
+    assert " succeeded" in done.stdout.splitlines()[-1]
+    for name in ("near", "mid", "far"):
+        own = client.get_model(name).dataset_id
+        on_others = [item for item in client.evaluations(model=name) if item.accuracy is not None and item.job_id]
+        samples = {sample.id: sample.dataset_id for sample in client.evaluation_samples(kind="validation")}
+        assert any(samples.get(item.sample_id) not in (own, None) for item in on_others)
+    again = run("calibrate", "--budget", "5m", "--dry-run", "--json").stdout
+    assert json.loads(again)["left_out"] == 0
+    refused = run("calibrate", "--budget", "5m", "--dry-run", "--wait", code=2)
+    assert "--dry-run submits nothing" in refused.stderr
+    assert "--budget must be a number" in run("calibrate", "--budget", "soon", code=2).stderr
+    shown = run("evaluations", "predictor").stdout
+    assert "cross-evaluations" in shown
+    assert run("evaluations", "refit").exit_code == 0
+
+
 def test_noise_on_the_weights_travels_with_the_outputs(client: Client, zoo: Path) -> None:
     sample = client.put_evaluation_sample(make_table(0.3, 30, labels=False))
     (job,) = client.evaluate("far", sample, with_noise=True).jobs
@@ -156,7 +189,7 @@ def test_noise_on_the_weights_travels_with_the_outputs(client: Client, zoo: Path
 
 def test_the_command_line_lists_what_is_known(server: str, client: Client, zoo: Path) -> None:
     environment = {"MSEARCH_SERVER": server, "COLUMNS": "160", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
-    client.validate("near", make_table(0.0, 90), labels="label", by="agent")
+    client.validate("near", make_table(0.2, 70), labels="label", by="agent")
     listed = CliRunner().invoke(app, ["evaluations", "list", "--model", "near"], env=environment)
     assert listed.exit_code == 0, listed.stderr
     assert "agent" in listed.stdout

@@ -190,6 +190,7 @@ def test_the_folder_for_artifacts_is_where_caches_belong() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds", "words"),
     [
+        ("2s", 2, "2.0 seconds"),
         ("90s", 90, "90 seconds"),
         ("30m", 1800, "30 minutes"),
         ("1h", 3600, "1 hour"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from msearch_client import Calibration, Client, JobState
+from msearch_client import Calibration, Client, JobState, NotFoundError
 from msearch_client.cli import options
 from msearch_client.cli.following import describe
 from msearch_client.cli.output import count, fraction_bar, print_json, print_line, print_note, print_table
@@ -44,19 +45,31 @@ def calibrate(
     with Client(server) as client:
         plan = client.calibrate(time.total_seconds(), filter=wanted, dry_run=dry_run, allow_waiting=allow_waiting)
         if not json:
-            print_plan(plan, time, dry_run=dry_run)
+            print_plan(plan, time, _dataset_names(client, plan), dry_run=dry_run)
         ended = _wait(client, plan, quiet=json) if wait else {}
     if json:
         print_json(plan.to_dict() | ({"ended": ended} if wait else {}))
 
 
-def print_plan(plan: Calibration, budget: timedelta, *, dry_run: bool) -> None:
-    """A plan for people."""
+def _dataset_names(client: Client, plan: Calibration) -> dict[str, str]:
+    """The names of the datasets of a plan, by id; that of a dataset that was deleted meanwhile is its id."""
+    names = {}
+    for dataset_id in dict.fromkeys(item.dataset_id for item in plan.planned):
+        try:
+            found = client.get_dataset(dataset_id)
+            names[dataset_id] = f"{found.name}@{found.version}"
+        except NotFoundError:
+            names[dataset_id] = dataset_id
+    return names
+
+
+def print_plan(plan: Calibration, budget: timedelta, datasets: Mapping[str, str], *, dry_run: bool) -> None:
+    """A plan for people; `datasets` are names by id."""
     if plan.planned:
         rows = [
             {
                 "model": item.model_name,
-                "sample": item.sample_id,
+                "on rows of": datasets[item.dataset_id],
                 "value": f"{item.value:.2f}",
                 "takes": describe_time(timedelta(seconds=item.estimate_s)),
             }
@@ -88,7 +101,9 @@ def _wait(client: Client, plan: Calibration, *, quiet: bool) -> dict[str, int]:
                     show(done / len(jobs), f"{item.model_name}: {describe(job)}")
             ended[job.state.value] = ended.get(job.state.value, 0) + 1
             if job.state is not JobState.SUCCEEDED and job.failure is not None and not quiet:
-                print_note(f"note: {item.model_name} on {item.sample_id}: {job.failure.code}: {job.failure.message}")
+                print_note(
+                    f"note: {item.model_name} on sample {item.sample_id}: {job.failure.code}: {job.failure.message}"
+                )
     if not quiet:
         print_line(", ".join(f"{number:,} {state}" for state, number in sorted(ended.items())) or "nothing to wait for")
     return ended

@@ -71,7 +71,7 @@ def refit(*, server: options.Server = None, json: options.Json = False) -> None:
     with Client(server) as client:
         found = client.refit_predictor()
     if found.notice and not json:
-        print_note(f"note: nothing was fitted: {found.notice}")
+        print_note(f"note: {found.notice}")
     _print_predictor(found, json=json)
 
 

@@ -135,10 +135,10 @@ def _register_all(
     json: bool,
 ) -> None:
     manifest = read_manifest(path)
-    if any(model.validation is not None for model in manifest.models):
-        way.announce(server or "the service", f"the validation samples of {path}")
     outcomes: list[Outcome] = []
     with Client(server) as client, progress("registering", unit="models") as show_progress:
+        if any(model.validation is not None for model in manifest.models):
+            way.announce(client.server, f"the validation samples of {path}")
         run = BulkRegistration(client, manifest, jobs=jobs, limit_rows=limit_rows, sample=sample, way=way).run()
         try:
             with closing(run):

@@ -35,4 +35,4 @@ def describe_time(time: timedelta) -> str:
         if seconds >= 2 * size or (seconds >= size and seconds % size == 0):
             number = seconds / size
             return f"{number:,.3g} {noun}" + ("" if number == 1 else "s")
-    return f"{seconds:,.3g} seconds"
+    return f"{seconds:,.0f} seconds" if seconds >= 10 else f"{seconds:.1f} seconds"
