@@ -164,7 +164,10 @@ class ValidationCalls(RerankCalls):
             )
         if measured.sample_digest != sample.digest:
             _log.warning(
-                "%s@%s ran on these very rows before, and was validated on others since, which is what counts: delete the "
-                "sample %s to measure it on these anew", model.name, model.version, sample.id,
-            )  # fmt: skip
+                "%s@%s ran on these very rows before, and was validated on others since, which is what counts: "
+                "delete the sample %s to measure it on these anew",
+                model.name,
+                model.version,
+                sample.id,
+            )
         return measured
