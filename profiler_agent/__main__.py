@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
@@ -176,7 +176,7 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
             capacity=settings.capacity,
             version=_version(),
             evaluates=available_formats(),
-            devices=measured_devices(_accelerators(backends.values())),
+            devices=measured_devices(_accelerators(backends)),
         ),
         host_class=class_of_host,
         host_json=described,
@@ -243,9 +243,10 @@ def _describe_host() -> dict[str, Any]:
     return {**fingerprint(), "peaks": measure_peaks(), "isolation": isolation}
 
 
-def _accelerators(probes: Iterable[Probe]) -> set[str]:
-    """Devices of any backend beside the CPU."""
-    return {device for probe in probes if probe.available for device in probe.devices if device != "cpu"}
+def _accelerators(backends: Mapping[str, Probe]) -> set[str]:
+    """Devices of this host beside its CPUs, such as "cuda:0"; what a remote server runs on is none of them."""
+    local = [probe for name, probe in backends.items() if probe.available and name != "remote"]
+    return {device for probe in local for device in probe.devices if device != "cpu"}
 
 
 def _probe_backends() -> dict[str, Probe]:

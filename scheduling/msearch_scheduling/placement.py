@@ -94,12 +94,13 @@ def place(
     if best is None:
         return Placement(agent_id="", reason=_why_none(job, agents, now))
     backlog = before[best.id]
-    if measure is Measure.WORK:
-        what = f"least estimated remaining work, {format_seconds(best.seconds_for(backlog.work_s / best.slots))}"
-    else:
-        what = f"fewest jobs, {backlog.jobs}, since estimates of sizes are too far off"
     speed = "" if best.speed == 1 else f" at speed {best.speed:.3g}"
-    return Placement(agent_id=best.id, reason=f"agent {best.id} has the {what}{speed}, of {able} that can take it")
+    if measure is Measure.WORK:
+        work = format_seconds(best.seconds_for(backlog.work_s / best.slots))
+        what = f"least estimated remaining work, {work}{speed}"
+    else:
+        what = f"fewest jobs, {backlog.jobs}{speed}, since estimates of sizes are not trusted"
+    return Placement(agent_id=best.id, reason=f"agent {best.id} has the {what}, of {able} that can take it")
 
 
 def _cost(job: WaitingJob, agent: Agent, before: Backlog, measure: Measure) -> float:
