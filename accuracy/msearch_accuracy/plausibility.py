@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from msearch_accuracy.evidence import Coreset, pairwise_distances
 from msearch_accuracy.problem import Problem
@@ -11,6 +14,7 @@ _MOST_SOURCES = 64
 _LEAST_SOURCES = 4
 _COVERS = 0.95
 _TYPICAL = 0.6
+_KEPT_SOURCES, _KEPT_PAIRS = 256, 8_192
 
 
 def find_implausible(problem: Problem) -> dict[str, str]:
@@ -28,9 +32,8 @@ def find_implausible(problem: Problem) -> dict[str, str]:
     covered = np.full((len(sources), len(sources)), np.nan)
     agreed = np.full((len(sources), len(sources)), np.nan)
     for a, one in enumerate(sources):
-        for b, other in enumerate(sources):
-            if a != b:
-                covered[a, b], agreed[a, b] = _compare(one, other)
+        for b, other in enumerate(sources[:a]):
+            (covered[a, b], agreed[a, b]), (covered[b, a], agreed[b, a]) = _compare(one, other)
     consistency = np.array([_own_agreement(source) for source in sources])
     found = {}
     for a, one in enumerate(sources):
@@ -49,6 +52,7 @@ def find_implausible(problem: Problem) -> dict[str, str]:
     return found
 
 
+@lru_cache(maxsize=_KEPT_SOURCES)
 def _own_agreement(source: Coreset) -> float:
     """Share of a source's centroids whose nearest other centroid has the same class."""
     if len(source.points) < 2:
@@ -58,9 +62,22 @@ def _own_agreement(source: Coreset) -> float:
     return float((source.labels == source.labels[distances.argmin(axis=1)]).mean())
 
 
-def _compare(one: Coreset, other: Coreset) -> tuple[float, float]:
-    """Share of the other's centroids within its spacing of `one`, and share of those whose class `one` confirms."""
+@lru_cache(maxsize=_KEPT_PAIRS)
+def _compare(one: Coreset, other: Coreset) -> tuple[tuple[float, float], tuple[float, float]]:
+    """How far `one` covers and confirms the other, and the other way round; see `_judge`.
+
+    Whoever asks again with the same objects, as a service does for the sources near a target, need not wait: this is
+    most of what a prediction for some tens of candidates costs.
+    """
     distances = pairwise_distances(other.points, one.points)
+    return _judge(one, other, distances), _judge(other, one, distances.T)
+
+
+def _judge(one: Coreset, other: Coreset, distances: NDArray[np.float32]) -> tuple[float, float]:
+    """Share of the other's centroids within its spacing of `one`, and share of those whose class `one` confirms.
+
+    `distances` [other's centroids, one's centroids].
+    """
     close = distances.min(axis=1) <= other.spacing
     names = np.array([*one.classes, ""], object)[one.labels[distances.argmin(axis=1)]]
     own = np.array([*other.classes, ""], object)[other.labels]

@@ -79,8 +79,9 @@ def evidence_of_one(
     model: Model, signature: Signature | None, source: Coreset | None, probabilities: NDArray[Any] | None = None
 ) -> CandidateEvidence:
     """As `evidence_of`; `source` is the coreset of the signature."""
-    if source is not None and source.classes:
-        source = replace(source, classes=names_of(source.classes, model.classes))
+    names = () if source is None else names_of(source.classes, model.classes)
+    if source is not None and names != source.classes:
+        source = replace(source, classes=names)
     measured = model.validation.statistics if model.validation is not None else None
     if measured is None and signature is not None:
         measured = signature.validation
