@@ -18,6 +18,9 @@ from msearch_experiments import Benchmark, BenchmarkError, load_benchmark, parse
 
 PAGE_SIZE = 1_000
 LOOK_EVERY_S = 1.0
+SHARE_OF_LOOKS = 5.0
+"""Between two looks at least so many times what the last one took."""
+
 PLANNING_TIMEOUT_S = 300.0
 """A submission may generate hundreds of models before it answers."""
 
@@ -124,12 +127,15 @@ class ExperimentCalls:
             UnavailableError: the service went away and did not come back within the client's timeout.
         """
         while True:
+            asked = time.monotonic()
             found = self.get_experiment(experiment)
+            took_s = time.monotonic() - asked
             if progress is not None:
                 progress(found)
             if found.ended:
                 return found
-            time.sleep(LOOK_EVERY_S)
+            # A look at thousands of cells costs the service seconds; most of the time it should do something else.
+            time.sleep(max(LOOK_EVERY_S, SHARE_OF_LOOKS * took_s))
 
     def cancel_experiment(self, experiment: ExperimentReference) -> Experiment:
         """Cancels the jobs of an experiment; what is measured stays. Harmless on one that has ended.

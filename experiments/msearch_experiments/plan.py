@@ -23,6 +23,8 @@ MOST_CELLS = 20_000
 """Cells that one experiment may hold, confirmed or not; looking at 5,000 takes about a second."""
 
 MOST_GENERATED = 1_000
+MOST_GENERATED_PARAMETERS = 1 << 30
+"""Of all canonical models of a file together: 4 GiB in fp32, which the service stores."""
 
 _AFTER_BATCHING = ("rtt_ms", "up_mbit", "down_mbit", "limit_ms")
 
@@ -180,6 +182,7 @@ def _generated(benchmark: Benchmark) -> Iterator[tuple[str, Architecture]]:
     if count > MOST_GENERATED:
         problem = f"asks for {count:,} canonical models, at most {MOST_GENERATED:,} are made for one experiment"
         raise BenchmarkError(f"the benchmark file is invalid: generate: {problem}", [("generate", problem)])
+    parameters: dict[str, int] = {}
     for place, block in enumerate(benchmark.generate or ()):
         for family, layers, width, shape, seed in product(
             block.family, block.layers, block.width, block.input or ((),), block.seed
@@ -188,11 +191,17 @@ def _generated(benchmark: Benchmark) -> Iterator[tuple[str, Architecture]]:
                 wanted = Architecture(
                     family=family, layers=layers, width=width, input=shape, classes=block.classes, seed=seed
                 )
-                plan_graph(wanted)
+                named = canonical(wanted)
+                parameters[named.identity] = plan_graph(wanted).parameters
             except ArchitectureError as error:
                 path = f"generate[{place}].{error.field}"
                 raise BenchmarkError(
                     f"the benchmark file is invalid: {path}: {error.problem}", [(path, error.problem)]
                 ) from None
-            named = canonical(wanted)
+            if sum(parameters.values()) > MOST_GENERATED_PARAMETERS:
+                problem = (
+                    f"the models up to {named.identity} would have {sum(parameters.values()):,} parameters together, "
+                    f"at most {MOST_GENERATED_PARAMETERS:,} are generated for one file: take fewer or smaller ones"
+                )
+                raise BenchmarkError(f"the benchmark file is invalid: generate: {problem}", [("generate", problem)])
             yield named.identity, named

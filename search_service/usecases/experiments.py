@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from search_service.domain import jobs as transitions
 from search_service.domain.catalog import Page
 from search_service.domain.errors import NotFound
 from search_service.domain.experiments import CellState, Experiment, ExperimentState, SeenCell, see_cell, state_of
@@ -14,6 +13,7 @@ from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.fields import invalid
+from search_service.usecases.jobs import cancel_unfinished
 from search_service.usecases.once import fingerprint
 from search_service.usecases.paging import decode_token, encode_token, page_size
 
@@ -72,10 +72,7 @@ def cancel_experiment(work: Experimenting, reference: str) -> SeenExperiment:
         experiment = unit.experiments.lock(resolve_experiment(unit, reference).id)
         if see_experiment(unit, experiment).state is ExperimentState.RUNNING:
             unit.experiments.replace(replace(experiment, cancelled_at=now, asking=False))
-            for job in unit.jobs.lock_unfinished_of(experiment.id):
-                cancelled = transitions.cancel(job, now=now)
-                if cancelled is not job:
-                    unit.jobs.replace(cancelled)
+            cancel_unfinished(unit, experiment.id, now)
             unit.commit()
     return get_experiment(work, experiment.id)
 

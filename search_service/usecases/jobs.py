@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from search_service.domain import jobs
 from search_service.domain.catalog import Model, Page
+from search_service.domain.errors import NotFound
 from search_service.domain.jobs import Job, JobFilter, JobState
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import JobSpec
@@ -116,14 +118,25 @@ def cancel_jobs(profiling: Profiling, experiment_id: str) -> tuple[int, int]:
     if not experiment_id:
         raise invalid("experiment_id", "must not be empty")
     with profiling.database.begin() as unit:
-        unfinished = unit.jobs.lock_unfinished_of(experiment_id)
-        for job in unfinished:
-            cancelled = jobs.cancel(job, now=profiling.clock())
-            if cancelled is not job:
-                unit.jobs.replace(cancelled)
+        try:
+            experiment = unit.experiments.lock(experiment_id)
+            unit.experiments.replace(replace(experiment, asking=False))  # or its search would go on
+        except NotFound:
+            pass  # jobs may carry any name
+        unfinished = cancel_unfinished(unit, experiment_id, profiling.clock())
         unit.commit()
     waiting = sum(job.state is JobState.PENDING for job in unfinished)
     return waiting, len(unfinished) - waiting
+
+
+def cancel_unfinished(unit: UnitOfWork, experiment_id: str, now: datetime) -> Sequence[Job]:
+    """Cancels the jobs of an experiment that have not ended, as `cancel_job` does, and gives them as they were."""
+    unfinished = unit.jobs.lock_unfinished_of(experiment_id)
+    for job in unfinished:
+        cancelled = jobs.cancel(job, now=now)
+        if cancelled is not job:
+            unit.jobs.replace(cancelled)
+    return unfinished
 
 
 def wait_for_change(profiling: Profiling, job_id: str, revision: int, timeout_s: float) -> Job:

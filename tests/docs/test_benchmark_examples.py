@@ -12,7 +12,7 @@ from msearch_experiments import benchmark_schema, count_cells, expand, parse_ben
 from msearch_experiments.benchmark import NETWORKS
 from msearch_experiments.canonical import families
 from msearch_experiments.canonical.checking import MOST_PARAMETERS
-from msearch_experiments.plan import CONFIRM_ABOVE, MOST_CELLS
+from msearch_experiments.plan import CONFIRM_ABOVE, MOST_CELLS, MOST_GENERATED_PARAMETERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
@@ -46,3 +46,4 @@ def test_the_page_names_the_limits() -> None:
     assert f"more than {CONFIRM_ABOVE} profiles" in PAGE
     assert f"more than {MOST_CELLS:,} is refused" in PAGE
     assert f"At most {MOST_PARAMETERS:,} parameters" in PAGE
+    assert f"and {MOST_GENERATED_PARAMETERS:,} (4 GiB) for a file" in PAGE

@@ -10,6 +10,7 @@ import pytest
 
 from msearch.v1 import benchmark_service_pb2 as pb
 from msearch.v1 import profiles_pb2 as ppb
+from msearch.v1 import profiling_service_pb2 as prof
 from msearch.v1 import registry_service_pb2 as rpb
 from search_service.benchmarking import optimiser
 from search_service.domain.ports import Database
@@ -124,6 +125,18 @@ def test_a_cancelled_search_asks_for_nothing_more(tmp_path: Path) -> None:
         running.benchmarks.CancelExperiment(pb.CancelExperimentRequest(experiment=experiment_id))
         time.sleep(2.5)  # longer than the time between two looks
         assert get(running, experiment_id).cells == pb.CellCounts(total=18, open=15, cancelled=3)
+
+
+def test_cancelling_its_jobs_ends_a_search(tmp_path: Path) -> None:
+    with service_in_process(tmp_path) as running:
+        FakeAgent(running.agents).register()
+        experiment_id = submit(running, SEARCH).experiment.id
+        request = prof.CancelJobsRequest(experiment_id=experiment_id)
+        assert running.profiling.CancelJobs(request).cancelled_count == 3
+        time.sleep(2.5)  # longer than the time between two looks
+        seen = get(running, experiment_id)
+        assert seen.cells == pb.CellCounts(total=18, open=15, cancelled=3)
+        assert seen.state == pb.EXPERIMENT_STATE_FINISHED
 
 
 def test_two_replicas_ask_for_each_round_once(tmp_path: Path, sql_database: Database) -> None:

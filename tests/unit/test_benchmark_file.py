@@ -172,6 +172,14 @@ def test_a_canonical_model_that_cannot_be_is_refused(generate, field, words):
     assert words in dict(caught.value.fields)[f"generate[0].{field}"]
 
 
+def test_models_that_fit_one_by_one_may_not_fit_together():
+    text = "generate: {family: mlp, layers: 16, width: 2000, seed: [%s]}"
+    assert len(expand(parse_benchmark(text % "1, 2")).generated) == 2
+    with pytest.raises(BenchmarkError, match="parameters together") as caught:
+        expand(parse_benchmark(text % ", ".join(map(str, range(1, 100)))))
+    assert "generate" in dict(caught.value.fields)
+
+
 def numbers(count):
     return list(range(1, count + 1))
 
