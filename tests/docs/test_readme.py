@@ -46,15 +46,10 @@ def run(folder: Path, server: str, *command: str) -> str:
 
 
 def test_the_quickstart(folder: Path, server: str) -> None:
+    # Before and after it stand examples that need more than is there: measured models, an agent, a person who labels.
     lines = command_lines("README.md", "msearch-cli")
-    # The opening examples, before anything is there, and the example of a measured search at the end.
-    assert lines.pop(0) == "msearch-cli query --data sample.parquet"
-    assert lines.pop(0) == "msearch-cli query --data sample.parquet --rerank 10 --local"
-    assert lines.pop(0).startswith("msearch-cli query --data sample.parquet --require")
-    assert lines.pop(-1) == "msearch-cli query --data maps.parquet --tag digits --rerank 8 --local"
-    measured = [shlex.split(lines.pop(-1))[1] for _ in range(3)]
-    assert measured == ["recommend", "query", "profile"]
-    assert lines.pop(0) == "msearch-cli serve"  # `server` is that
+    begin = lines.index("msearch-cli serve") + 1  # `server` is that
+    lines = lines[begin : begin + 2]
     assert [shlex.split(line)[1] for line in lines] == ["register", "query"]
     program = [sys.executable, "-c", "from msearch_client.cli import main; main()"]
     shown = [run(folder, server, *program, *shlex.split(line)[1:]) for line in lines]
