@@ -171,8 +171,9 @@ def query(
     to_label = labelling.check_options(
         budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
         signature=signature is not None, by_service=by_service, with_noise=with_noise, predict=bool(predict),
-        keep=bool(keep), predicted_latency=predicted_latency, profile_missing=profile_missing, pareto=bool(pareto), order_by_metric=bool(order_by_metric),
-        require=bool(require), load=load is not None, host_class=bool(host_class), scores=bool(shown), explain=explain,
+        keep=bool(keep), predicted_latency=predicted_latency, profile_missing=profile_missing, pareto=bool(pareto),
+        order_by_metric=bool(order_by_metric), require=bool(require), load=load is not None,
+        host_class=bool(host_class), scores=bool(shown), explain=explain,
     )  # fmt: skip
     if to_label is not None and data is not None:
         if rerank is not None and not local:
