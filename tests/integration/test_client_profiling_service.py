@@ -226,7 +226,7 @@ def test_agents_are_shown_and_drained(server: str, client: Client) -> None:
 def test_roles_are_kept_apart_over_tls(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     signed = authority.sign("service")
-    variables = {"MSEARCH_TLS_CERT": str(signed.certificate), "MSEARCH_TLS_KEY": str(signed.key)}
+    variables = {"MSEARCH_LISTEN_TLS_CERT": str(signed.certificate), "MSEARCH_LISTEN_TLS_KEY": str(signed.key)}
     with service_process(tmp_path, **variables) as (_, address):
         with Client(address, ca=authority.certificate) as anyone:
             admin = anyone.create_token("root", Role.ADMIN)
