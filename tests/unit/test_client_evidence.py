@@ -17,8 +17,8 @@ from msearch.v1 import evaluation_service_pb2 as pb
 from msearch.v1 import types_pb2
 from msearch_client import Artifact, Filter, InternalError, LocalError, Modality, SampleKind, Validation
 from msearch_client._artifact_cache import cache_path, find_artifact
-from msearch_client._evaluation_calls import parse_kind
 from msearch_client._sample_bytes import encode_points, encode_sample, read_rows
+from msearch_client._sample_calls import parse_kind
 from msearch_client._wire import evidence as wire
 from msearch_client._wire.evaluations import validation_from_proto
 from msearch_client._wire.times import time_to_proto
