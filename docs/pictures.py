@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.bench_report import browser, paint
+from benchmarks.browser import Chromium, find_browser
 from benchmarks.made_up_profiles import HOSTS, a_study
 from msearch_analysis.drawing import draw_file
 from msearch_client._analyses import analyse_profiles
@@ -19,23 +19,29 @@ FOLDER = Path(__file__).resolve().parent / "pictures"
 SHOWN = {"leaderboard": 2, "latency": 2, "load-curves": 2, "heat-maps": 4, "variants": 2, "roofline": 2, "stages": 2,
          "hosts": 1, "pareto": 2, "cold-start": 2}  # fmt: skip
 
+PHOTOGRAPHS = {"report": (1180, 700, False, ""), "report-phone": (390, 760, True, "latency")}
+"""Width, height and darkness of the screens that the report is shown on, and the section that is looked at."""
+
 
 def main() -> None:
-    """Writes a file an analysis, and a photograph of the report where there is a browser to take it."""
+    """Writes a file an analysis, and photographs of the report where there is a browser to take them."""
     FOLDER.mkdir(exist_ok=True)
     everything = a_study()
     one_host = [profile for profile in everything if profile.host_class == HOSTS[0].name]
     for name, count in SHOWN.items():
         found = analyse_profiles(name, everything if name in ("hosts", "roofline") else one_host)
         (FOLDER / f"{name}.svg").write_bytes(draw_file(found.title, found.charts[:count], "svg"))
-    program = browser()
+    program = find_browser()
     if program is None:
-        sys.stderr.write("no browser is installed, so report.png stays as it is\n")
+        sys.stderr.write("no Chromium is installed, so the photographs stay as they are\n")
         return
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as place, Chromium(program) as browser:
         page = Path(place) / "report.html"
         write_report(page, one_host, title="Three models on one host")
-        paint(program, page, FOLDER / "report.png")
+        for name, (width, height, dark, section) in PHOTOGRAPHS.items():
+            browser.pretend(width=width, height=height, dark=dark)
+            browser.open(page, section)
+            browser.photograph(FOLDER / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -114,14 +114,17 @@ def _sections(study: Study, markup: Any) -> Iterator[Section]:
             Picture(chart.title, markup(draw_inline(chart, f"{analysis.name}-{number}")), alternative_of(chart))
             for number, chart in enumerate(found.charts)
         )
-        yield Section(analysis, pictures, _grid(found.table), found.notes)
+        yield Section(analysis, pictures, _grid(study, found.table), found.notes)
 
 
-def _grid(table: Table) -> Grid:
-    """The first rows, without columns that are empty throughout."""
+def _grid(study: Study, table: Table) -> Grid:
+    """The first rows, without columns that say nothing: empty throughout, or naming the only host class there is."""
     texts = table.texts()
+    silent = {"host_class"} if len(study.host_classes) == 1 else set()
     kept: list[tuple[int, Column]] = [
-        (place, column) for place, column in enumerate(table.columns) if any(line[place] for line in texts)
+        (place, column)
+        for place, column in enumerate(table.columns)
+        if column.name not in silent and any(line[place] for line in texts)
     ]
     return Grid(
         tuple(column.title for _, column in kept),
