@@ -33,7 +33,6 @@ from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.live_predictor import LivePredictor
 from search_service.usecases.once import forget_old_requests
 from search_service.usecases.orders import check_order, parse_order
-from search_service.usecases.placing import place_stranded
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.refitting import Refitter, refit_if_worthwhile
 from search_service.usecases.registry import CardReader, NewInspection, Registry
@@ -41,6 +40,7 @@ from search_service.usecases.revising import Reviser
 from search_service.usecases.search import Searcher
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
+from search_service.usecases.stranded import StrandedJobs
 from search_service.usecases.tokens import Access, authenticate, list_tokens
 from search_service.usecases.uploads import drop_unused_blobs
 
@@ -123,6 +123,7 @@ class Service:
             lease_duration=timedelta(seconds=settings.lease_s),
         )
         self._reviser = Reviser(self._profiling)
+        self._stranded = StrandedJobs(self._profiling)
         self._access = open_access(database)
         self._experimenting = Experimenting(
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
@@ -226,7 +227,7 @@ class Service:
         """Takes back leases, and keeps in order what waits."""
         counts = {
             "leases_expired": expire_leases(self._profiling),
-            "jobs_placed_again": place_stranded(self._profiling),
+            "jobs_placed_again": self._stranded.place_again(),
             "estimates_revised": self._reviser.revise(),
         }
         for event, count in counts.items():

@@ -99,8 +99,8 @@ class JobQueue(Protocol):
         Jobs that another unit of work is changing in this very moment are left out, not waited for.
         """
 
-    def stranded(self, agent_ids: Collection[str], most: int) -> Sequence[str]:
-        """Ids of at most `most` jobs, oldest first, that wait for none of these agents."""
+    def stranded(self, agent_ids: Collection[str], number: int, most: int) -> Sequence[tuple[int, str]]:
+        """As `after`, of the jobs that wait for none of these agents."""
 
     def after(self, number: int, most: int) -> Sequence[tuple[int, str]]:
         """Numbers and ids of the `most` jobs that follow that number, oldest first."""

@@ -54,9 +54,9 @@ class MemoryQueue:
             if ahead and other.agent_id == job.agent_id and other.queued_s <= started_s:
                 tables.overtaken_s[other.job_id] = other.overtaken_s + seconds
 
-    def stranded(self, agent_ids: Collection[str], most: int) -> Sequence[str]:
-        waiting = _waiting(self._session.read())
-        return [job.job_id for job in waiting if job.agent_id not in agent_ids][:most]
+    def stranded(self, agent_ids: Collection[str], number: int, most: int) -> Sequence[tuple[int, str]]:
+        waiting = [job for job in _waiting(self._session.read()) if job.agent_id not in agent_ids]
+        return [(job.number, job.job_id) for job in waiting if job.number > number][:most]
 
     def after(self, number: int, most: int) -> Sequence[tuple[int, str]]:
         waiting = _waiting(self._session.read())

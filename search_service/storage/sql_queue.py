@@ -58,18 +58,13 @@ _OVERTAKE = (
     .where(waiting_jobs.c.job_number.in_(_OVERTAKEN))
     .values(overtaken_s=waiting_jobs.c.overtaken_s + sa.bindparam("its_seconds"))
 )
-_STRANDED = (
-    sa.select(waiting_jobs.c.job_id)
-    .where(waiting_jobs.c.agent_id.not_in(sa.bindparam("agent_ids", expanding=True)))
-    .order_by(waiting_jobs.c.job_number)
-    .limit(sa.bindparam("most"))
-)
 _AFTER = (
     sa.select(waiting_jobs.c.job_number, waiting_jobs.c.job_id)
     .where(waiting_jobs.c.job_number > sa.bindparam("number"))
     .order_by(waiting_jobs.c.job_number)
     .limit(sa.bindparam("most"))
 )
+_STRANDED = _AFTER.where(waiting_jobs.c.agent_id.not_in(sa.bindparam("agent_ids", expanding=True)))
 
 
 class SqlQueue:
@@ -104,8 +99,9 @@ class SqlQueue:
         }
         self._session.write(_OVERTAKE, values)
 
-    def stranded(self, agent_ids: Collection[str], most: int) -> Sequence[str]:
-        return [row.job_id for row in self._session.rows(_STRANDED, {"agent_ids": list(agent_ids), "most": most})]
+    def stranded(self, agent_ids: Collection[str], number: int, most: int) -> Sequence[tuple[int, str]]:
+        values = {"agent_ids": list(agent_ids), "number": number, "most": most}
+        return [(row.job_number, row.job_id) for row in self._session.rows(_STRANDED, values)]
 
     def after(self, number: int, most: int) -> Sequence[tuple[int, str]]:
         return [(row.job_number, row.job_id) for row in self._session.rows(_AFTER, {"number": number, "most": most})]

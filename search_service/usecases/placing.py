@@ -16,7 +16,6 @@ from search_service.usecases.fleet import Fleet, read_fleet
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.sizes import Sizer
 
-PLACED_AT_ONCE = 200
 TIER_KEPT_FOR = timedelta(hours=1)
 """So long an experiment waits for a tier of which no agent was heard."""
 
@@ -93,33 +92,6 @@ class Placer:
             coverage[number] += max((member.pace.host_class.count for member in members), default=0)
             coverage[number] += sum(self._before[member.name].jobs for member in members)
         return coverage
-
-
-def place_stranded(profiling: Profiling) -> int:
-    """Places jobs again that wait for no agent, or for one that takes none any more, and says how many found one.
-
-    Any number of replicas may do it at once, every few seconds.
-    """
-    with profiling.database.begin() as unit:
-        fleet = read_fleet(profiling, unit)
-        able = [
-            fleet.agent_id(agent.id)
-            for agent in fleet.agents.values()
-            if not agent.away and agent.quarantined_until <= fleet.now
-        ]
-        stranded = unit.queue.stranded(able, PLACED_AT_ONCE)
-    moved = 0
-    for job_id in stranded:
-        with profiling.database.begin() as unit:
-            job = unit.jobs.lock_pending(job_id)
-            if job is None:
-                continue
-            placed = Placer(profiling, unit).place(job)
-            if (placed.placed_on, placed.tier) != (job.placed_on, job.tier):
-                unit.jobs.replace(placed)
-                unit.commit()
-                moved += bool(placed.placed_on)
-    return moved
 
 
 def _backlogs(unit: UnitOfWork, fleet: Fleet) -> dict[str, Backlog]:

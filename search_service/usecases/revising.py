@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from search_service.domain.errors import NotFound
-from search_service.domain.jobs import Job
+from msearch_scheduling.sizes import JobShape
+from search_service.domain.jobs import Job, SizeEstimate
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.sizes import Sizer
 
@@ -34,23 +34,25 @@ class Reviser:
                     return 0
                 self._known = ended
             following = unit.queue.after(self._number, REVISED_AT_ONCE)
+            sizer = Sizer(unit)
+            looked_at = [unit.jobs.get(job_id) for _, job_id in following]
+            found = [(job, *sizer.estimate(job.spec)) for job in looked_at]
         self._number = following[-1][0] if len(following) == REVISED_AT_ONCE else 0
-        return sum(self._revise(job_id) for _, job_id in following)
+        # Only what is worth it is locked.
+        return sum(
+            self._write(job.id, shape, estimate) for job, shape, estimate in found if _is_worth_it(job, estimate)
+        )
 
-    def _revise(self, job_id: str) -> bool:
+    def _write(self, job_id: str, shape: JobShape, estimate: SizeEstimate) -> bool:
         with self._profiling.database.begin() as unit:
-            try:
-                job = unit.jobs.get(job_id)
-            except NotFound:
+            job = unit.jobs.lock_pending(job_id)
+            if job is None:
                 return False
-            shape, estimate = Sizer(unit).estimate(job.spec)
-            change_s = abs(estimate.seconds - job.estimate.seconds)
-            if change_s <= WORTH_WRITING * job.estimate.seconds and estimate.predicted == job.estimate.predicted:
-                return False
-            # Only what is worth it is locked, and then as it is now.
-            pending: Job | None = unit.jobs.lock_pending(job_id)
-            if pending is None:
-                return False
-            unit.jobs.replace(replace(pending, shape=shape, estimate=estimate))
+            unit.jobs.replace(replace(job, shape=shape, estimate=estimate))
             unit.commit()
         return True
+
+
+def _is_worth_it(job: Job, estimate: SizeEstimate) -> bool:
+    change_s = abs(estimate.seconds - job.estimate.seconds)
+    return change_s > WORTH_WRITING * job.estimate.seconds or estimate.predicted != job.estimate.predicted

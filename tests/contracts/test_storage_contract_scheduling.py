@@ -168,9 +168,11 @@ def test_who_was_overtaken_is_who_the_policy_says(database: Database) -> None:
 def test_jobs_that_wait_for_nobody_who_takes_them_are_found(database: Database) -> None:
     put_jobs(database, *(placed(f"j{n}", agent_id) for n, agent_id in enumerate(["a", "", "gone", "b"])))
     with database.begin() as work:
-        assert list(work.queue.stranded(["a", "b"], 9)) == ["j1", "j2"]
-        assert list(work.queue.stranded(["a", "b"], 1)) == ["j1"]
-        assert list(work.queue.stranded([], 9)) == ["j0", "j1", "j2", "j3"]
+        found = work.queue.stranded(["a", "b"], 0, 9)
+        assert [job_id for _, job_id in found] == ["j1", "j2"]
+        assert list(work.queue.stranded(["a", "b"], 0, 1)) == found[:1]
+        assert list(work.queue.stranded(["a", "b"], found[0][0], 9)) == found[1:]
+        assert [job_id for _, job_id in work.queue.stranded([], 0, 9)] == ["j0", "j1", "j2", "j3"]
 
 
 def test_the_queue_is_gone_through_in_pieces(database: Database) -> None:

@@ -18,8 +18,9 @@ from search_service.usecases.agents import AgentReport, drain_agent, get_agent, 
 from search_service.usecases.explaining import explain_job
 from search_service.usecases.jobs import cancel_job, get_job, submit_job
 from search_service.usecases.leases import acquire_job, complete_job, expire_leases, fail_job, release_job
-from search_service.usecases.placing import place_stranded
+from search_service.usecases.profiling import Profiling
 from search_service.usecases.revising import Reviser
+from search_service.usecases.stranded import LOOKED_AT_ONCE, StrandedJobs
 from tests.catalogue import a_model, put_models
 from tests.profiling_at_work import AtWork, at_work
 from tests.profiling_objects import a_full_agent, a_profile, a_spec, a_variant, an_agent, measured, put_profiles
@@ -52,6 +53,11 @@ def completed(at_work: AtWork, agent_id: str, seconds: float) -> Job:
     job = acquired(at_work, agent_id)
     at_work.pass_time(seconds)
     return complete_job(at_work.profiling, None, job.lease, [a_profile("")])
+
+
+def place_stranded(profiling: Profiling) -> int:
+    """As a replica does that has just started."""
+    return StrandedJobs(profiling).place_again()
 
 
 def names(at_work: AtWork, jobs: Sequence[Job]) -> list[str]:
@@ -413,3 +419,15 @@ def test_a_tier_is_waited_for_and_left_when_nobody_comes_back(at_work: AtWork) -
     joined(at_work, "slow", host_class="slow", gflop_per_s=10.0)
     assert place_stranded(at_work.profiling) == 2
     assert names(at_work, [first, second]) == ["slow", "slow"]
+
+
+def test_jobs_nobody_can_take_keep_no_other_from_being_placed(at_work: AtWork) -> None:
+    """However many there are, those behind them are reached, and none is looked at again for nothing."""
+    for _ in range(LOOKED_AT_ONCE + 5):
+        submit_job(at_work.profiling, "", a_spec(labels={"zone": "nowhere"}), allow_waiting=True)
+    behind = submitted(at_work)
+    stranded = StrandedJobs(at_work.profiling)
+    assert [stranded.place_again() for _ in range(2)] == [0, 0]
+    joined(at_work, "a")
+    assert [stranded.place_again() for _ in range(3)] == [0, 1, 0]
+    assert names(at_work, [behind]) == ["a"]
