@@ -133,13 +133,15 @@ def probe(
             }
             for name, one in backends.items()
         }
-        typer.echo(json.dumps({"host_class": host_class(host), "host": host, "backends": found}, indent=2))
+        document = {"host_class": host_class(host), "host": host, "backends": found, "evaluates": available_formats()}
+        typer.echo(json.dumps(document, indent=2))
         return
     typer.echo(f"host class {host_class(host)}")
     for name, one in backends.items():
         offers = f"{', '.join(one.devices)}: {', '.join(one.precisions)}" if one.available else one.detail
         mark = "yes" if one.available else "no "
         typer.echo(f"  {mark} {name:<12} {one.version:<12} {offers}".rstrip())
+    typer.echo(f"  evaluates models of the formats {', '.join(available_formats()) or 'none'}")
     for name, status in host["isolation"].items():
         typer.echo(f"  isolation of {name}: {status}")
     for one in host["peaks"]:

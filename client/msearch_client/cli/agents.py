@@ -82,6 +82,7 @@ def print_agent(agent: Agent, *, json: bool) -> None:
             "labels": ", ".join(f"{key}={value}" for key, value in agent.labels.items()),
             "jobs": "\n".join(agent.job_ids) or f"none of at most {agent.capacity}",
             "version": agent.version,
+            "evaluates": ", ".join(agent.evaluates) or "no models",
             "registered": format_time(agent.created_at),
             "last seen": format_time(agent.last_seen_at),
         }

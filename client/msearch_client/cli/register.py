@@ -118,8 +118,9 @@ def register(
             _log.warning("rows of %s are stored with the service now: a sample of at most %d", data, sample)
         if validation_data is not None:
             validation.validate_registered(
-                client, model, validation_data, way, labels=labels, card=checked, artifact=artifact
-            )
+                client, model, validation_data, way, labels=labels, card=checked, artifact=artifact,
+                modality=as_modality, column=column, ignore=ignore or (),
+            )  # fmt: skip
             model = client.get_model(model)
     print_model(model, json=json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,8 +76,9 @@ def validate_registered(
     labels: str | None,
     card: Card | None = None,
     artifact: Path | None = None,
+    **reading: Any,
 ) -> Validation:
-    """Validates a model that is registered, with progress.
+    """Validates a model that is registered, with progress; `reading` are modality, column and ignore.
 
     Raises:
         LocalError: it cannot be done; the model stays registered, and the message says so.
@@ -87,7 +88,7 @@ def validate_registered(
         with progress("reading", unit="rows") as show_rows, fraction_bar("validating") as show_share:
             return client.validate(
                 model, data, labels=labels, by=way.by.value, share=way.share, card=card, artifact=artifact,
-                progress=show_rows, running=show_share,
+                progress=show_rows, running=show_share, **reading,
             )  # fmt: skip
     except MsearchError as error:
         raise not_validated(model, data, error) from None
