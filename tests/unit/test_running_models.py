@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from msearch_accuracy.behaviour import Behaviour, find_behaviour_scores
-from msearch_card import Card, parse_card
+from msearch_card import Card, carry_files, parse_card
 from msearch_running import RunError, run_model
 from msearch_running.errors import LoadFailed, MissingOperator, RefusedArtifact, WrongOutput, WrongRows
 from msearch_running.noise import NOISE_DRAWS, add_noise, noise_generator
@@ -233,3 +233,84 @@ def test_what_cannot_be_run_says_why(what: str, kind: type[RunError], words: str
         described = card(artifact={"format": "none"})
     with pytest.raises(kind, match=words):
         run_model(described, artifact, rows)
+
+
+def graph(path: Path, nodes: list[onnx.NodeProto], inputs: dict[str, tuple[int, list[Any]]], **constants: Any) -> Path:
+    """A model that gives `logits` [n, 2]."""
+    made = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("ai.onnx.ml", 4)]
+    path.write_bytes(helper.make_model(made, opset_imports=opsets, ir_version=10).SerializeToString())
+    return path
+
+
+def test_tokens_come_from_the_tokenizer_that_the_card_carries(tmp_path: Path) -> None:
+    """logits = mean over real tokens of a table row per token: the class is that of the word there is most of."""
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
+    words = {"[UNK]": 0, "good": 1, "bad": 2, "film": 3}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(tmp_path / "tokenizer.json"))
+    votes = np.array([[0, 0], [-1, 1], [1, -1], [0, 0]], np.float32)
+    artifact = graph(
+        tmp_path / "m.onnx",
+        [
+            helper.make_node("Gather", ["votes", "ids"], ["picked"]),
+            helper.make_node("Cast", ["mask"], ["weights"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", ["weights", "last"], ["column"]),
+            helper.make_node("Mul", ["picked", "column"], ["kept"]),
+            helper.make_node("ReduceSum", ["kept", "one"], ["logits"], keepdims=0),
+        ],
+        {"ids": (TensorProto.INT64, ["n", 6]), "mask": (TensorProto.INT64, ["n", 6])},
+        votes=votes, last=np.array([2]), one=np.array([1]),
+    )  # fmt: skip
+    encoding = {"type": "tokenizer", "file": "tokenizer.json", "length": 6, "attention_mask": "mask"}
+    named = card({"kind": "text", "column": "text", "tensor": "ids", "encoding": encoding}).with_base(tmp_path)
+    rows = pa.table({"review": ["good good bad", "bad film", None, "a good film"]})
+    found = run_model(named, artifact, rows)
+    assert found.named_votes() == ["yes", "no", None, "yes"]
+    carried = parse_card(carry_files(named).canonical_json())
+    assert carried.base is None
+    np.testing.assert_array_equal(run_model(carried, artifact, rows).probabilities, found.probabilities)
+    with pytest.raises(WrongRows, match="tokenizer"):
+        run_model(named.with_base(None), artifact, rows)
+
+
+def test_raw_strings_reach_a_model_that_reads_strings(tmp_path: Path) -> None:
+    def labels(name: str, output: str) -> onnx.NodeProto:
+        return helper.make_node(
+            "LabelEncoder", [name], [output], domain="ai.onnx.ml", keys_strings=["up", "down"],
+            values_floats=[1.0, -1.0], default_float=0.0,
+        )  # fmt: skip
+
+    one = graph(
+        tmp_path / "text.onnx",
+        [labels("x", "number"), helper.make_node("MatMul", ["number", "w"], ["logits"])],
+        {"x": (TensorProto.STRING, ["n", 1])},
+        w=np.array([[-1, 1]], np.float32),
+    )
+    text = card({"kind": "text", "column": "text", "encoding": {"type": "raw", "rank": 2}})
+    assert run_model(text, one, pa.table({"text": ["up", "down"]})).named_votes() == ["yes", "no"]
+    both = graph(
+        tmp_path / "pairs.onnx",
+        [labels("x", "numbers"), helper.make_node("MatMul", ["numbers", "w"], ["logits"])],
+        {"x": (TensorProto.STRING, ["n", 2])},
+        w=np.array([[-1, 1], [-1, 1]], np.float32),
+    )
+    pairs = card({"kind": "pairs", "left": ["a.word"], "right": ["b.word"], "encoding": "raw"})
+    records = {"a": [{"word": "up"}, {"word": "down"}], "b": [{"word": "up"}, {"word": None}]}
+    assert run_model(pairs, both, pa.table(records)).named_votes() == ["yes", "no"]
+
+
+def test_series_are_cut_and_padded_as_the_card_says(tmp_path: Path) -> None:
+    series = card({"kind": "time_series", "column": "signal", "channels": 1, "length": 3})
+    artifact = linear(tmp_path / "m.onnx", shape=(1, 3))
+    rows = pa.table({"signal": [[1.0, 2.0, 3.0, 9.0], [4.0], [float("nan"), 0.0, 0.0]]})
+    outputs = run_model(series, artifact, rows)
+    np.testing.assert_allclose(outputs.probabilities[:2], expected(np.array([[1, 2, 3], [4, 0, 0]])), rtol=1e-5)
+    assert outputs.kept.tolist() == [True, True, False]
