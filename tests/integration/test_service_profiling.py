@@ -137,6 +137,29 @@ def test_a_pending_job_is_cancelled_at_once_and_for_good(running: Running, agent
     assert not agent.acquire().HasField("job")
 
 
+def test_the_scheduler_says_why_over_the_wire(running: Running, agent: FakeAgent) -> None:
+    request = jpb.SubmitJobRequest(spec=a_spec(), priority=-5, experiment_id="spring")
+    job = running.profiling.SubmitJob(request).job
+    assert (job.priority, job.experiment_id, job.submitted_by) == (-5, "spring", "")
+    assert job.estimate.duration.seconds > 0
+    assert not job.estimate.predicted
+    waits = running.profiling.ExplainJob(jpb.ExplainJobRequest(job_id=job.id))
+    assert "for agent one; it can start when the agent asks" in waits.why
+    assert "not trusted before 10 jobs have ended" in waits.sizes
+    agent.acquire()
+    runs = running.profiling.ExplainJob(jpb.ExplainJobRequest(job_id=job.id))
+    assert runs.why == "agent one has it: the only job that waits for agent one"
+    assert [(found.step, found.agent) for found in runs.decisions] == [
+        (jpb.DECISION_STEP_PLACED, "one"),
+        (jpb.DECISION_STEP_LEASED, "one"),
+    ]
+    running.profiling.SubmitJob(request)
+    listed = running.profiling.ListJobs(jpb.ListJobsRequest(experiment_id="spring"))
+    assert listed.total_size == 2
+    answer = running.profiling.CancelJobs(jpb.CancelJobsRequest(experiment_id="spring"))
+    assert (answer.cancelled_count, answer.asked_count) == (1, 1)
+
+
 def test_a_watch_shows_each_change_and_ends_with_the_job(running: Running, agent: FakeAgent) -> None:
     job = submit(running)
     seen: list[ppb.Job] = []
@@ -326,6 +349,13 @@ CALLS: dict[str, tuple[str, Any, str, str]] = {
     ),
     "no job id": ("GetJob", jpb.GetJobRequest(), "INVALID_FIELD", "job_id"),
     "unknown job": ("GetJob", jpb.GetJobRequest(job_id="job_0"), "JOB_NOT_FOUND", ""),
+    "unknown job to explain": ("ExplainJob", jpb.ExplainJobRequest(job_id="job_0"), "JOB_NOT_FOUND", ""),
+    "no job to explain": ("ExplainJob", jpb.ExplainJobRequest(), "INVALID_FIELD", "job_id"),
+    "no experiment to cancel": ("CancelJobs", jpb.CancelJobsRequest(), "INVALID_FIELD", "experiment_id"),
+    "priority": ("SubmitJob", jpb.SubmitJobRequest(spec=a_spec(), priority=101), "INVALID_FIELD", "priority"),
+    "experiment id": (
+        "SubmitJob", jpb.SubmitJobRequest(spec=a_spec(), experiment_id="x" * 201), "INVALID_FIELD", "experiment_id",
+    ),
     "unknown job to cancel": ("CancelJob", jpb.CancelJobRequest(job_id="job_0"), "JOB_NOT_FOUND", ""),
     "unknown job to watch": ("WatchJob", jpb.WatchJobRequest(job_id="job_0"), "JOB_NOT_FOUND", ""),
     "unknown state": ("ListJobs", jpb.ListJobsRequest(state=99), "INVALID_FIELD", "state"),  # type: ignore[arg-type]
