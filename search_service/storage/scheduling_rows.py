@@ -56,8 +56,12 @@ MEMBERS = (
 """Agents with how they behaved and how fast they were."""
 
 
+_UNKNOWN_CONDUCT, _UNKNOWN_PACE = Conduct(), PaceRecords()
+
+
 def member_of(row: Row) -> Member:
-    """The agent of a row of MEMBERS."""
+    """The agent of a row of MEMBERS, of which a decision reads one for every agent."""
+    known = row.agent_errors is not None or row.host_errors is not None
     return Member(
         id=row.id,
         name=row.name,
@@ -68,15 +72,15 @@ def member_of(row: Row) -> Member:
         last_seen_at=row.last_seen_at,
         devices=_words(row.devices),
         gflop_per_s=row.gflop_per_s,
-        conduct=Conduct() if row.failed_at is None else conduct_of(row),
-        pace=PaceRecords(
-            agent=Record()
-            if row.agent_errors is None
-            else Record(row.agent_errors, row.agent_bias, row.agent_mean_square),
-            host_class=Record()
-            if row.host_errors is None
-            else Record(row.host_errors, row.host_bias, row.host_mean_square),
-        ),
+        conduct=_UNKNOWN_CONDUCT if row.failed_at is None else conduct_of(row),
+        pace=_pace_of(row) if known else _UNKNOWN_PACE,
+    )
+
+
+def _pace_of(row: Row) -> PaceRecords:
+    return PaceRecords(
+        agent=Record(row.agent_errors or 0, row.agent_bias or 0.0, row.agent_mean_square or 0.0),
+        host_class=Record(row.host_errors or 0, row.host_bias or 0.0, row.host_mean_square or 0.0),
     )
 
 
