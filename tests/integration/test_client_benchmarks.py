@@ -191,3 +191,19 @@ def test_wrong_usage(server: str, tmp_path: Path) -> None:
     assert "exclude each other" in run(server, "benchmark", "run", path, "--dry-run", "--wait", code=2)
     assert "there is no experiment" in run(server, "benchmark", "show", "exp_x", code=1)
     assert "No such file" in run(server, "benchmark", "run", tmp_path / "missing.yaml", code=1)
+
+
+def test_a_search_names_the_best_of_what_was_tried(server: str, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="the extra search is not installed")
+    path = written(tmp_path, {
+        "software": {"backend": "null", "batch_size": [1, 2, 4, 8]},
+        "search": {"optimise": "p99_ms", "require": "p99_ms<=5", "trials": 2, "per_round": 2},
+    })  # fmt: skip
+    with working_agent(server, complete):
+        assert "4 profiles: at most 2 to measure in 2 jobs" in run(server, "benchmark", "run", path, "--dry-run")
+        shown = run(server, "benchmark", "run", path, "--wait")
+        assert "2 of 2 trials for the best p99_ms within p99_ms<=5" in shown
+        assert "2 measured, 2 open of 4" in shown
+        (best,) = [line for line in shown.splitlines() if line.startswith("best")]
+        assert best.endswith("single_stream: p99_ms 3.50 ms")
+        assert sum(line.startswith(("null", "-")) for line in shown.splitlines()) == 2, "what was tried"

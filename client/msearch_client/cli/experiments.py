@@ -99,9 +99,11 @@ def print_experiment(experiment: Experiment, cells: Sequence[Cell], *, json: boo
             "digest": experiment.digest,
         }
     )
-    if cells:
+    # Of a search, what was not tried is only counted.
+    told = [cell for cell in cells if experiment.search is None or cell.state is not CellState.OPEN]
+    if told:
         print_line()
-        rows = [_measured(cell) for cell in cells]
+        rows = [_measured(cell) for cell in told]
         print_table(_filled(rows), numbers=NUMBERS, wide=("host class",), keys=("model", "variant", "load"))
     for line in count_rules(cell.profile for cell in cells if cell.profile):
         print_line(line)
@@ -128,7 +130,9 @@ def _tell_best(experiment: Experiment, cells: Sequence[Cell]) -> str:
     if search is None:
         return ""
     if search.best_position is None:
-        return "none yet" if not experiment.ended else "none keeps the limits"
+        if not experiment.ended:
+            return "none yet"
+        return "none keeps the limits" if experiment.cells.measured else "none: no trial gave a VALID profile"
     best = next((cell for cell in cells if cell.position == search.best_position), None)
     if best is None:
         return f"cell {search.best_position}"
