@@ -1,4 +1,5 @@
-"""The scheduler: simulated, deciding among 10,000 jobs in a database, and at work with agents on real jobs.
+"""The scheduler: simulated, deciding among 10,000 jobs in a database, at work with agents on real jobs;
+and the report of 1,000 profiles.
 
 python -m benchmarks.bench_scheduler [--quick]
 
@@ -16,6 +17,7 @@ PARTS = {
     "scheduler_simulated": "bench_scheduler_simulated",
     "scheduler_store": "bench_scheduler_store",
     "scheduler_real": "bench_scheduler_real",
+    "report": "bench_report",
 }
 
 if __name__ == "__main__":
