@@ -86,7 +86,7 @@ class Candidate(Record):
         raise KeyError(f"the ranking holds no score {name!r}, only {', '.join(value.score for value in self.scores)}")
 
     def to_row(self) -> dict[str, Any]:
-        """The candidate as one flat row: rank, model, and one column a score."""
+        """The candidate as one flat row: rank, model, what was predicted, and one column a score."""
         model = self.model
         row: dict[str, Any] = {
             "rank": self.rank,
@@ -100,6 +100,9 @@ class Candidate(Record):
             "licence": model.licence,
             "ranking_value": self.ranking_value,
         }
+        if self.prediction is not None:
+            found = self.prediction
+            row |= {"predicted_accuracy": found.accuracy, "predicted_low": found.low, "predicted_high": found.high}
         row |= {value.score: value.value for value in self.scores}
         if self.profile is not None:
             row |= {"profile_id": self.profile.id, "variant": str(self.profile.variant)}
@@ -201,10 +204,13 @@ class Ranking(Record):
         lines = [f"Ranking of {self.total:,} for {self.target_row_count:,} rows by {order or 'the default score'}"]
         if self.candidates:
             names = self.score_names
-            rows = [["", "model", "dataset", *names]]
+            foretold = any(item.prediction is not None for item in self.candidates)
+            rows = [["", "model", "dataset", *(["predicted"] if foretold else []), *names]]
             for item in self.candidates[:SHOWN]:
                 values = {value.score: value.value for value in item.scores}
                 numbers = ["-" if (value := values.get(name)) is None else f"{value:.4f}" for name in names]
+                if foretold:
+                    numbers.insert(0, _describe_prediction(item.prediction))
                 model = f"{item.model.name}@{item.model.version}"
                 rows.append([str(item.rank), _shorten(model), _shorten(item.dataset_name), *numbers])
             widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -213,7 +219,16 @@ class Ranking(Record):
             lines.append(f"... {len(self.candidates) - SHOWN:,} more")
         if self.unmeasured_total:
             lines.append(f"{self.unmeasured_total:,} more not measured yet, see .unmeasured")
+        if self.failed:
+            lines.append(f"{len(self.failed):,} more could not be run, see .failed")
         return "\n".join(lines + [f"note: {notice}" for notice in self.notices])
+
+
+def _describe_prediction(found: AccuracyPrediction | None) -> str:
+    """As in "0.858 (0.76 - 0.95)"."""
+    if found is None or found.accuracy is None:
+        return "-"
+    return f"{found.accuracy:.3f} ({found.low:.2f} - {found.high:.2f})"
 
 
 def _shorten(text: str) -> str:

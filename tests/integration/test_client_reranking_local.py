@@ -93,6 +93,18 @@ def test_failures_are_named_and_fail_nobody_else(ranking: Ranking) -> None:
     assert failed["hosted@1"].code == "no_artifact"
 
 
+def test_a_ranking_shows_its_predictions(ranking: Ranking) -> None:
+    lines = repr(ranking).splitlines()
+    assert lines[1].split() == ["model", "dataset", "predicted", "adaptivity"]
+    first = ranking[0].prediction
+    assert first is not None
+    assert first.accuracy is not None
+    assert f"{first.accuracy:.3f} (" in lines[2]
+    assert lines[-1] == "2 more could not be run, see .failed"
+    row = ranking.to_dicts()[0]
+    assert (row["predicted_accuracy"], row["predicted_low"]) == (first.accuracy, first.low)
+
+
 def test_no_row_leaves_this_machine(client: Client, ranking: Ranking) -> None:
     assert ranking.signature is not None
     assert client.evaluation_samples().total == 0
