@@ -110,6 +110,21 @@ def test_cot_agrees_with_linear_programming() -> None:
     assert value("cot", probabilities=values, prior=prior) == pytest.approx(exact, abs=0.01)
 
 
+def test_cot_of_sure_outputs_that_miss_the_prior_is_exact_too() -> None:
+    """Where nearly all shares are 0 or 1 the dual is flat, and steps must be taken that lower it."""
+    from scipy.optimize import linear_sum_assignment
+
+    random = np.random.default_rng(5)
+    logits = 6 * random.normal(size=(200, 7)) + np.array([8.0, 4, 0, 0, 0, 0, -4])
+    values = np.exp(logits - logits.max(axis=1, keepdims=True))
+    values /= values.sum(axis=1, keepdims=True)
+    counts = [20, 20, 20, 20, 20, 50, 50]
+    slots = np.repeat(np.arange(7), counts)
+    rows, columns = linear_sum_assignment(-values[:, slots])
+    exact = values[:, slots][rows, columns].mean()
+    assert value("cot", probabilities=values, prior=np.array(counts) / 200) == pytest.approx(exact, abs=0.005)
+
+
 def test_consensus_is_the_share_of_others_that_agree() -> None:
     votes = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 1]])
     assert value("consensus", votes=votes, place=0) == pytest.approx((0.5 + 0 + 1) / 3)

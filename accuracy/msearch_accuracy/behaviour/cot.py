@@ -25,8 +25,9 @@ INFO = BehaviourInfo(
 
 
 _MOST_ROWS = 2_000
-_SHARPNESS = 200.0
-_ROUNDS = 300
+_SHARPNESSES = (10.0, 40.0, 200.0)
+_ROUNDS, _HALVINGS = 30, 12
+_LONGEST_STEP, _SETTLED, _RIDGE = 0.5, 1e-4, 1e-3
 
 
 def _compute(behaviour: Behaviour) -> float:
@@ -44,21 +45,39 @@ def _compute(behaviour: Behaviour) -> float:
 def _transport(values: NDArray[np.float64], prior: NDArray[np.float64]) -> float:
     """The largest mean assigned probability, through its dual: min over u of mean_i max_k (p_ik - u_k) + u . prior.
 
-    The dual is convex in the K prices u; it is minimised smoothed (softmax of sharpness 200) by Newton steps, and the
-    smoothed value is exact to log(K) / 200 at worst, in practice to 1e-3.
+    The dual is convex in the K prices u; it is minimised smoothed (softmax) by Newton steps, sharper and sharper, each
+    from where the last ended. The smoothed value is exact to log(K) / 200 at worst, in practice to 1e-3.
     """
     prices = np.zeros(len(prior))
-    for _ in range(_ROUNDS):
-        scores = _SHARPNESS * (values - prices)
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        gap = shares.mean(axis=0) - prior
-        if float(np.abs(gap).max()) < 1e-4:
-            break
-        slope = _SHARPNESS * (np.diag(shares.mean(axis=0)) - shares.T @ shares / len(values))
-        step = np.linalg.solve(slope + 1e-2 * np.eye(len(prior)), gap)
-        prices += np.clip(step, -0.05, 0.05)
+    for sharpness in _SHARPNESSES:
+        found, shares = _smoothed(values, prior, prices, sharpness)
+        for _ in range(_ROUNDS):
+            gap = shares.mean(axis=0) - prior
+            if float(np.abs(gap).max()) < _SETTLED:
+                break
+            slope = sharpness * (np.diag(shares.mean(axis=0)) - shares.T @ shares / len(values))
+            step = np.linalg.solve(slope + _RIDGE * np.eye(len(prior)), gap)
+            length = min(1.0, _LONGEST_STEP / float(np.abs(step).max()))
+            for _ in range(_HALVINGS):
+                lower, renewed = _smoothed(values, prior, prices + length * step, sharpness)
+                if lower < found:
+                    break
+                length /= 2
+            else:
+                break
+            prices, found, shares = prices + length * step, lower, renewed
     return float(np.clip((values - prices).max(axis=1).mean() + prices @ prior, 0.0, 1.0))
+
+
+def _smoothed(
+    values: NDArray[np.float64], prior: NDArray[np.float64], prices: NDArray[np.float64], sharpness: float
+) -> tuple[float, NDArray[np.float64]]:
+    """The smoothed dual at these prices, and the share of each class in each row, [N, K]."""
+    scores = sharpness * (values - prices)
+    top = scores.max(axis=1, keepdims=True)
+    raised = np.exp(scores - top)
+    sums = raised.sum(axis=1, keepdims=True)
+    return float((np.log(sums) + top).mean() / sharpness + prices @ prior), raised / sums
 
 
 SCORE = BehaviourScore(INFO, _compute)

@@ -5,7 +5,10 @@ dawid_skene = mean_i P(y_i = v_i | votes of all candidates)
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from msearch_accuracy.behaviour._definition import (
     Behaviour,
@@ -28,11 +31,17 @@ INFO = BehaviourInfo(
 
 
 def _compute(behaviour: Behaviour) -> float | BehaviourValue:
-    votes = behaviour.votes
-    if votes is None or len(votes) < 3:
+    if behaviour.votes is None or len(behaviour.votes) < 3:
         return BehaviourValue(float("nan"), "at least three candidates are needed")
-    posterior = estimate(votes, max(behaviour.union, int(votes.max()) + 1))
+    votes = np.ascontiguousarray(behaviour.votes, np.int64)
+    posterior = _posterior(votes.tobytes(), votes.shape, max(behaviour.union, int(votes.max()) + 1))
     return float(posterior[np.arange(votes.shape[1]), votes[behaviour.place]].mean())
+
+
+@lru_cache(maxsize=2)
+def _posterior(votes: bytes, shape: tuple[int, ...], classes: int) -> NDArray[np.float64]:
+    """The same for all candidates whose votes are judged together."""
+    return estimate(np.frombuffer(votes, np.int64).reshape(shape), classes)
 
 
 SCORE = BehaviourScore(INFO, _compute)
