@@ -109,7 +109,7 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
                 opened, k, order_by, asked, with_noise=with_noise, artifacts=artifacts, running=report
             )
         if not allow_waiting:
-            self._check_agents()
+            self._check_agents("--local or local=True")
         sample, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
         signature = Signature.from_bytes(encoded)
         ranking = self.search(signature, order_by=order_by, top=k, sample=sample, **asked)
@@ -121,12 +121,12 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         failed = self._wait_for_outputs(submitted, ranking, report)
         return self._ask_again(signature, sample, ranking, failed, asked)
 
-    def _check_agents(self) -> None:
-        """Before rows are sent for nothing."""
+    def _check_agents(self, instead: str) -> None:
+        """Before rows are sent for nothing; `instead` is how to do without agents."""
         if not any(agent.evaluates and agent.state is AgentState.ACTIVE for agent in self.list_agents()):
             raise LocalError(
-                "no registered agent could run the candidates now, so no row was sent",
-                hint="start one with `msearch-agent`, or run them on this machine with --local or local=True",
+                "no registered agent could run a model now, so no row was sent",
+                hint=f"start one with `msearch-agent`, or run it on this machine with {instead}",
             )
 
     def _wait_for_outputs(self, submitted: Submitted, ranking: Ranking, running: OnShare) -> dict[str, FailedModel]:

@@ -85,6 +85,7 @@ class ValidationCalls(RerankCalls):
                 hint="name it with labels or --labels",
             )
         if by == "agent":
+            self._check_agents("--validate-by local")
             return self._validate_by_agent(found, self._share(found, opened, column or ""), report)
         outputs, validated = self._run_here(found, opened, card, artifact, report)
         if share:

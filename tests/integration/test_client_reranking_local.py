@@ -239,7 +239,7 @@ def test_options_that_do_not_go_together_are_wrong_usage(run: Run, zoo: Path, wo
 
 def test_without_an_agent_no_row_is_sent(run: Run, client: Client, zoo: Path) -> None:
     said = run("query", "--data", zoo / "target.parquet", "--rerank", 3, code=1).stderr
-    assert "no registered agent could run the candidates now, so no row was sent" in said
+    assert "no registered agent could run a model now, so no row was sent" in said
     assert "--local" in said
     assert client.evaluation_samples().total == 0
 

@@ -162,6 +162,8 @@ def test_rows_without_labels_or_a_source_cannot_be_used(client: Client, folder: 
     with pytest.raises(LocalError, match="has no source dataset that a validation sample could belong to"):
         client.validate(model, make_table(0.0, 20), share=True)
     assert client.validate(model, make_table(0.0, 20)).row_count == 20
+    with pytest.raises(LocalError, match="no registered agent could run a model now, so no row was sent"):
+        client.validate(model, make_table(0.0, 20), by="agent")
 
 
 def test_outputs_that_were_computed_elsewhere_count_as_evidence(client: Client, folder: Path) -> None:
