@@ -30,7 +30,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
 	  --editable ".[service,agent,onnx,openvino,torch,tensorrt,plots,search,postgres,s3,tokenizers,examples,benchmarks,dev]"
 	@# Older than the runtime on purpose: what it generates runs under protobuf 6.31 and grpcio 1.80 and all later ones.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grpcio-tools==1.80.0
+	@# Of Triton's client only the messages are used, in tests; it asks for an older ml-dtypes than ONNX.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps grpcio-tools==1.80.0 tritonclient==2.73.0
 	@touch $(READY)
 
 lint: $(READY) ## Formatting, style, import rules, protos, types
