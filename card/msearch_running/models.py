@@ -1,8 +1,12 @@
-"""Models that are loaded and can be run: one file of `runtimes` per format of artifacts."""
+"""Models that are loaded and can be run: one file of `runtimes` per format of artifacts, named as the card names it.
+
+Such a file has `PACKAGES`, what must be installed, and `load(artifact, threads=...)`, which imports it.
+"""
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,11 +14,9 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from msearch_card import Card
+from msearch_running import runtimes
 from msearch_running.errors import MissingOperator
 from msearch_running.tensors import Feed, TensorSpec
-
-FORMATS = {"onnx": ("onnx", "onnxruntime"), "torch_export": ("torch",)}
-"""The formats that can be run, each with the packages that it takes."""
 
 
 class LoadedModel(Protocol):
@@ -42,15 +44,25 @@ def load_model(card: Card, artifact: Path, *, threads: int = 1) -> LoadedModel:
         LoadFailed: it is damaged, or needs what the runtime lacks.
     """
     name = card.artifact.format
-    if name not in FORMATS:
+    if name not in find_formats():
         raise MissingOperator(f"{card.identity} has no artifact that can be run: its format is {name}")
-    loaded: LoadedModel = importlib.import_module(f"msearch_running.runtimes.{name}").load(artifact, threads=threads)
+    loaded: LoadedModel = _runtime(name).load(artifact, threads=threads)
     return loaded
 
 
+def find_formats() -> tuple[str, ...]:
+    """The formats that can be run where their packages are installed: the files of `runtimes`."""
+    names = (module.name for module in pkgutil.iter_modules(runtimes.__path__))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
+
+
 def available_formats() -> tuple[str, ...]:
-    """The formats whose packages are installed here; nothing is imported to find out."""
-    return tuple(name for name, packages in FORMATS.items() if all(map(find_spec, packages)))
+    """The formats whose packages are installed here; none is imported to find out."""
+    return tuple(name for name in find_formats() if all(map(find_spec, _runtime(name).PACKAGES)))
+
+
+def _runtime(name: str) -> Any:
+    return importlib.import_module(f"{runtimes.__name__}.{name}")
 
 
 def fixed_batch(model: LoadedModel) -> int | None:

@@ -17,6 +17,7 @@ from msearch_accuracy.behaviour import Behaviour, find_behaviour_scores
 from msearch_card import Card, carry_files, parse_card
 from msearch_running import RunError, run_model
 from msearch_running.errors import LoadFailed, MissingOperator, RefusedArtifact, WrongOutput, WrongRows
+from msearch_running.models import available_formats, find_formats
 from msearch_running.noise import NOISE_DRAWS, add_noise, noise_generator
 from msearch_running.rows import MOST_ROWS, rows_per_call
 from tests.compiled_models import damaged, write_model
@@ -314,3 +315,9 @@ def test_series_are_cut_and_padded_as_the_card_says(tmp_path: Path) -> None:
     outputs = run_model(series, artifact, rows)
     np.testing.assert_allclose(outputs.probabilities[:2], expected(np.array([[1, 2, 3], [4, 0, 0]])), rtol=1e-5)
     assert outputs.kept.tolist() == [True, True, False]
+
+
+def test_formats_are_the_files_of_the_runtimes() -> None:
+    assert find_formats() == ("onnx", "torch_export")
+    assert "onnx" in available_formats()
+    assert set(available_formats()) <= set(find_formats())

@@ -11,6 +11,8 @@ from msearch_running.errors import LoadFailed, RuntimeMissing, WrongOutput
 from msearch_running.noise import add_noise, noise_generator
 from msearch_running.tensors import Feed, TensorSpec
 
+PACKAGES = ("onnx", "onnxruntime")
+
 
 def load(artifact: Path, *, threads: int) -> OnnxModel:
     """See `models.load_model`."""

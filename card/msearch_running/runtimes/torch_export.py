@@ -14,6 +14,8 @@ from msearch_running.errors import RuntimeMissing, WrongOutput
 from msearch_running.noise import add_noise, noise_generator
 from msearch_running.tensors import Feed
 
+PACKAGES = ("torch",)
+
 
 def load(artifact: Path, *, threads: int) -> TorchModel:
     """See `models.load_model`. `threads` holds for the whole process, as PyTorch wants it."""
