@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from search_service.domain.ports import Database
 from search_service.storage.memory import MemoryDatabase
 from search_service.storage.schema import migrate
 from search_service.storage.sql import open_database
 from tests.databases import empty, migrated_sqlite, running_postgres, sqlite_copy
+
+# A busy machine is slow at anything, so no property fails for time. "ci" draws the same examples on every run.
+settings.register_profile("msearch", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("msearch"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("msearch")
 
 
 @pytest.fixture(scope="session")

@@ -93,9 +93,12 @@ BACKEND = st.builds(
 AGENT = st.builds(
     words.Agent, id=WORD, name=WORD, host_class=WORD, host_json=WORD,
     backends=st.lists(BACKEND, min_size=1, max_size=2).map(tuple), labels=LABELS, capacity=COUNT, version=WORD,
-    created_at=TIME, last_seen_at=TIME, evaluates=WORDS,
+    created_at=TIME, last_seen_at=TIME, evaluates=WORDS, devices=WORDS,
 )  # fmt: skip
-SEEN = st.builds(SeenAgent, agent=AGENT, state=st.sampled_from(words.AgentState), job_ids=WORDS)
+SEEN = st.builds(
+    SeenAgent, agent=AGENT, state=st.sampled_from(words.AgentState), job_ids=WORDS, quarantined_until=TIME,
+    speed=st.floats(0.1, 9.0), tier=COUNT,
+)  # fmt: skip
 ACQUIRED = st.builds(Acquired, lease=LEASE, job=JOB, model=MODEL, sample=SAMPLE, drain=st.just(True))
 TOKEN = st.builds(
     access_words.Token, id=WORD, name=WORD, role=st.sampled_from(access_words.Role), secret_digest=WORD,
