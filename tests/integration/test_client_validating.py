@@ -182,3 +182,9 @@ def test_outputs_that_were_computed_elsewhere_count_as_evidence(client: Client, 
     assert swapped.accuracy == pytest.approx(labels.count("dog") / 40)
     with pytest.raises(LocalError, match="must be an array"):
         client.add_outputs(hosted, sample, [0.5, 0.5])
+
+
+def test_with_json_a_note_is_json_too(run: Any, folder: Path) -> None:
+    result = register(run, folder, "noted", "--validation", folder / "held-out.parquet", "--share-validation", "--json")
+    assert "are stored with" in json.loads(result.stderr)["note"]
+    assert json.loads(result.stdout)["validation"]["measured_by"] == "outputs"

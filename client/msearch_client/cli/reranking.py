@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ from msearch_client.cli.output import fraction_bar, print_note, progress
 from msearch_client.cli.times import describe_time, parse_time
 
 KEPT = timedelta(hours=24)
+
+_log = logging.getLogger("msearch_client")
 
 Rerank = Annotated[
     int | None,
@@ -64,9 +67,12 @@ def rerank(client: Client, data: Path, k: int, *, local: bool, keep: str | None,
     """Asks, with progress; says beforehand what leaves this machine."""
     kept = KEPT if keep is None else parse_time(keep, "--keep")
     if not local:
-        print_note(
-            f"note: the rows of {data} are stored with {client.server} for {describe_time(kept)}, for you alone "
-            "(`msearch-cli samples delete` removes them at once; --local runs the candidates here)"
+        _log.warning(
+            "the rows of %s are stored with %s for %s, for you alone (`msearch-cli samples delete` removes them at "
+            "once; --local runs the candidates here)",
+            data,
+            client.server,
+            describe_time(kept),
         )
     try:
         with progress("reading", unit="rows") as show_rows, fraction_bar("running the candidates") as show_share:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,9 @@ from msearch_accuracy.behaviour.labelled_accuracy import wilson_interval
 from msearch_card import Card
 from msearch_client import Client, LocalError, Model, MsearchError, Validation
 from msearch_client.cli import options
-from msearch_client.cli.output import fraction_bar, print_json, print_line, print_note, progress
+from msearch_client.cli.output import fraction_bar, print_json, print_line, progress
+
+_log = logging.getLogger("msearch_client")
 
 
 class By(StrEnum):
@@ -64,7 +67,7 @@ class Way:
     def announce(self, server: str, what: str) -> None:
         """Says in one line what is sent, before it is."""
         if self.sends_rows:
-            print_note(f"note: the labelled rows of {what} are stored with {server}, for everybody to run models on")
+            _log.warning("the labelled rows of %s are stored with %s, for everybody to run models on", what, server)
 
 
 def validate_registered(
