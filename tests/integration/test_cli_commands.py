@@ -60,7 +60,11 @@ def failure(result: Result) -> Any:
 
 
 def test_query_ranks_for_people(run: Run, zoo: Path) -> None:
-    lines = run("query", "--data", zoo / "target.parquet", "--scores", "nearest").stdout.splitlines()
+    asked = ("query", "--data", zoo / "target.parquet", "--scores", "nearest")
+    foretold = run(*asked).stdout.splitlines()
+    assert foretold[1].split("  ")[0] == "rank"
+    assert [word for word in ("accuracy", "90 % interval", "rests on", "adaptivity") if word not in foretold[1]] == []
+    lines = run(*asked, "--no-predict").stdout.splitlines()
     assert lines[0] == "3 candidates for 150 rows, ordered by adaptivity"
     assert lines[1].split() == ["rank", "model", "dataset", "adaptivity", "support", "nearest"]
     assert [line.split()[:3] for line in lines[2:5]] == [

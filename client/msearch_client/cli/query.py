@@ -76,8 +76,12 @@ def query(
         ),
     ] = False,
     predict: Annotated[
-        bool, typer.Option("--predict", help="Also predict each candidate's accuracy from the signatures alone.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--predict/--no-predict",
+            help="Predict each candidate's accuracy from the signatures alone; on unless profiles are asked for.",
+        ),
+    ] = None,
     rerank: reranking.Rerank = None,
     local: reranking.Local = False,
     keep: reranking.Keep = None,
@@ -194,6 +198,7 @@ def query(
         "load": measured.load, "host_class": measured.host_class, "modality": as_modality, "column": column,
         "ignore": ignore or (), "limit_rows": limit_rows,
     }  # fmt: skip
+    foretold = measured == ProfileOptions() if predict is None else predict
     if predicted_latency and load is None:
         raise typer.BadParameter("--predicted-latency needs --load")
     with Client(server) as client:
@@ -203,7 +208,7 @@ def query(
             with progress("reading" if by_service else "sketching", unit="rows") as show_progress:
                 return search(
                     target, **asked, top=top, order_by_metric=measured.order_by_metric, pareto=measured.pareto_metric,
-                    predict_accuracy=predict, progress=show_progress,
+                    predict_accuracy=foretold, progress=show_progress,
                 )  # fmt: skip
 
         if rerank is not None and data is not None:
