@@ -133,12 +133,13 @@ def test_a_failing_command_ends_the_demo_with_its_message(small, cache, capfd):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_real_demo(tmp_path):
     missing = [recipe.name for recipe in RECIPES if not (zoo_folder() / recipe.name / "built-from").is_file()]
     if missing:
         pytest.skip(f"not built here: {', '.join(missing)}; run `python -m examples.zoo build`")
     done = subprocess.run(
-        [sys.executable, "-m", "examples.demo"], cwd=PROJECT, capture_output=True, text=True, timeout=280, check=False
+        [sys.executable, "-m", "examples.demo"], cwd=PROJECT, capture_output=True, text=True, timeout=840, check=False
     )
     assert done.returncode == 0, done.stderr
     for recipe in RECIPES:
