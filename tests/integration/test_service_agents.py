@@ -307,7 +307,7 @@ class HungUp:
 @pytest.mark.parametrize("wait_s", [0, 1])
 def test_a_job_leased_to_nobody_is_given_back(running: Running, agent: FakeAgent, wait_s: int) -> None:
     job = submit(running)
-    servicer = AgentServicer(running.service._profiling, running.service._evidence, WaitingRoom(1))
+    servicer = AgentServicer(running.service._profiling, running.service.evidence, WaitingRoom(1))
     request = gpb.AcquireJobRequest(agent_id=agent.id, wait=Duration(seconds=wait_s))
     assert not servicer.AcquireJob(request, HungUp()).HasField("lease")  # type: ignore[arg-type]
     found = get(running, job)
