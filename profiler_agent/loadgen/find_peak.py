@@ -23,6 +23,10 @@ OVERLOAD = CUT_SHORT | {"unsteady", "littles_law", "rate_missed"}
 """Rules that a run breaks when the target cannot keep up."""
 
 
+class NoPeak(InvalidLoad):
+    """No rate meets the limit, or runs are invalid again and again; the message says how near one came."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """A run at a rate: its p99, whether that meets the limit, and whether the run is valid."""
@@ -63,8 +67,8 @@ def find_peak(
     rate that passed so far is the answer.
 
     Raises:
-        InvalidLoad: no limit, or a start below the lowest rate; or even the lowest rate misses the limit; or runs are
-            invalid again and again.
+        InvalidLoad: no limit, or a start below the lowest rate.
+        NoPeak: even the lowest rate misses the limit, or runs are invalid again and again.
     """
     if not p99_limit_ms > 0:
         raise InvalidLoad(f"find_peak needs a limit on the p99 above 0 ms, not {p99_limit_ms:g}")
@@ -79,7 +83,7 @@ def find_peak(
         # What passed by luck is the new upper end; whatever passed below it, or is found there, the lower.
         low = search.passed_below(low) or search.bracket(low / 2, lowest_rate)
     if low == 0.0:
-        raise InvalidLoad(_explain(search.trials, p99_limit_ms))
+        raise NoPeak(_explain(search.trials, p99_limit_ms))
     return Peak(low, tuple(search.trials))
 
 

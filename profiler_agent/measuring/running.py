@@ -11,7 +11,7 @@ import numpy as np
 
 from profiler_agent.backends.base import CompiledModel
 from profiler_agent.isolation import Context
-from profiler_agent.loadgen.find_peak import Trial, find_peak
+from profiler_agent.loadgen.find_peak import NoPeak, Trial, find_peak
 from profiler_agent.loadgen.requests import Requests
 from profiler_agent.loadgen.scenarios import drive
 from profiler_agent.measuring import quantities
@@ -65,7 +65,14 @@ def run_once(order: RunOrder, compiled: CompiledModel, prepared: Rows, context: 
     load = order.load
     extra = [Measurement(name="warm_up_s", value=warming_ns / 1e9, unit="s", source="before the run, not counted")]
     if load.scenario is Scenario.FIND_PEAK:
-        peak = _find_peak(order, target, setting, 1e9 / service_ns, context)
+        try:
+            peak = _find_peak(order, target, setting, 1e9 / service_ns, context)
+        except NoPeak as error:
+            # A finding, not a failure of the job: what was measured under other loads stands.
+            reasons = (InvalidReason("no_peak", error.message),)
+            return RunResult(
+                reasons=reasons, measurements=tuple(extra), histogram="", schedule_digest="", started_at=started_at
+            )
         load = replace(load, scenario=Scenario.SERVER, rate_per_s=peak)
         rate = peak * variant.batch_size
         detail = f"largest rate whose p99 meets {load.p99_limit_ms:g} ms"

@@ -16,7 +16,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from onnx import TensorProto, helper, numpy_helper
 
-from profiler_agent.errors import Cancelled, CompileFailed, InvalidLoad, JobError, UnsupportedOperator
+from profiler_agent.errors import Cancelled, CompileFailed, JobError, UnsupportedOperator
 from profiler_agent.isolation import ChildLimits, run_child
 from profiler_agent.loadgen.load_text import parse_load
 from profiler_agent.measuring.job import measure_job
@@ -196,17 +196,25 @@ def test_a_sample_that_the_card_cannot_read_is_told_and_generated_inputs_stand_i
 @pytest.mark.slow
 def test_find_peak_reports_the_rate_it_found_or_what_disturbed_it(bench: Bench) -> None:
     limits = RunLimits(min_duration_s=0.4, min_queries=64, repeats=1, max_duration_s=20.0)
-    problem, profiles = "", ()
-    try:
-        profiles = bench.measure([Variant(backend="null", mode="constant:1ms")], ["find_peak:50"], limits=limits)
-    except InvalidLoad as error:
-        problem = error.message
-    if profiles:
-        assert 0 < value_of(profiles[0], "peak_rate_per_s") <= 1020
+    (found,) = bench.measure([Variant(backend="null", mode="constant:1ms")], ["find_peak:50"], limits=limits)
+    if found.valid or not any(reason.rule == "no_peak" for reason in found.reasons):
+        assert 0 < value_of(found, "peak_rate_per_s") <= 1020
     else:
         # On a busy host no run counts, and then no rate is claimed.
+        (problem,) = (reason.detail for reason in found.reasons)
         assert "runs were invalid" in problem
         assert {"disturbed", "late_generator", "unsteady"} & set(re.findall(r"[a-z_]+", problem))
+
+
+@pytest.mark.slow
+def test_a_limit_that_no_rate_meets_leaves_the_other_loads_alone(bench: Bench) -> None:
+    limits = RunLimits(min_duration_s=0.2, min_queries=64, repeats=1, max_duration_s=1.0)
+    loads = ["find_peak:0.5", "single_stream"]
+    impossible, other = bench.measure([Variant(backend="null", mode="constant:1ms")], loads, limits=limits)
+    assert [reason.rule for reason in impossible.reasons] == ["no_peak"]
+    assert "no rate meets a p99 of 0.5 ms" in impossible.reasons[0].detail
+    assert not impossible.offered
+    assert value_of(other, "p50_ms") >= 1.0
 
 
 def test_a_variant_that_fails_is_recorded_and_the_others_are_measured(bench: Bench) -> None:
