@@ -1,11 +1,12 @@
 """Which evaluations teach the accuracy predictor most per second: pure arithmetic.
 
-    value(i, j) = w(i, j) / sqrt((1 + n_i) (1 + m_j))
+    value(i, j) = w(i, j) g(m_j) / sqrt(1 + n_i),   g(m) = 1 + m / 4 for m < 4, else 1 / sqrt(m - 2)
 
 w(i, j) is how uncertain, and how new, the outcome of model i on sample j is (`calibrating`); n_i and m_j count the
 evaluations of model i and on sample j that are there or planned before. The root makes a second evaluation of the same
-model, or on the same sample, teach less than the first, and a sixteenth a quarter of it: a predictor learns from many
-sources and many models, not from many of one.
+model teach less than the first, and a sixteenth a quarter of it: a predictor learns from many models, not from many of
+one. A sample teaches nothing before its own model and three others were run on it, so what is begun is brought to four
+first; from then on one more on it teaches less than the first on another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+LEAST_ON_SAMPLE = 4
+"""Evaluations on a sample, that of its own model included, before the fit can use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def choose_evaluations(
     models, samples = of_models.astype(np.float64), on_samples.astype(np.float64)
     chosen: list[Choice] = []
     while left.size and len(chosen) < most:
-        values = left / np.sqrt((1 + models)[:, None] * (1 + samples)[None])
+        values = left * share_of_sample(samples)[None] / np.sqrt(1 + models)[:, None]
         rates = np.where(seconds <= budget_s, values / seconds, 0.0)
         model, sample = (int(place) for place in np.unravel_index(int(rates.argmax()), rates.shape))
         if rates[model, sample] <= 0:
@@ -63,3 +67,10 @@ def choose_evaluations(
         samples[sample] += 1
         budget_s -= taken
     return chosen
+
+
+def share_of_sample(evaluations: Floats) -> Floats:
+    """g(m) [S] of the numbers of evaluations on samples."""
+    complete = evaluations >= LEAST_ON_SAMPLE
+    begun = 1 + evaluations / LEAST_ON_SAMPLE
+    return np.where(complete, 1 / np.sqrt(np.where(complete, evaluations - LEAST_ON_SAMPLE + 2, 1)), begun)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_service.usecases.evaluation_value import Choice, choose_evaluations
+from search_service.usecases.evaluation_value import LEAST_ON_SAMPLE, Choice, choose_evaluations, share_of_sample
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIDES = st.integers(1, 6)
@@ -46,7 +46,7 @@ def test_the_budget_holds_and_nothing_that_fits_is_left(seed: int, models: int, 
 @given(SEEDS, SIDES, SIDES)
 def test_the_first_has_the_best_value_per_second(seed: int, models: int, samples: int) -> None:
     weights, seconds, of_models, on_samples = field(seed, models, samples)
-    values = weights / np.sqrt(np.outer(1 + of_models, 1 + on_samples))
+    values = weights * share_of_sample(on_samples)[None] / np.sqrt(1 + of_models)[:, None]
     chosen = choose(weights, seconds, of_models, on_samples, 1e9, most=1)
     if not weights.any():
         assert chosen == []
@@ -63,17 +63,24 @@ def test_more_is_begun_as_less_is(seed: int, models: int, samples: int, most: in
     assert len(whole) == np.count_nonzero(weights)
 
 
-@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 36))
-def test_what_is_alike_is_spread_evenly(models: int, samples: int, most: int) -> None:
+@given(st.integers(4, 8), st.integers(1, 6), st.integers(1, 36))
+def test_samples_are_brought_to_what_the_fit_needs_one_after_the_other(models: int, samples: int, most: int) -> None:
     chosen = choose(
         np.ones((models, samples)), np.ones((models, samples)), np.zeros(models), np.zeros(samples), 1e9, most=most
     )
-    of_models = np.bincount([one.model for one in chosen], minlength=models)
-    assert of_models.max() - of_models.min() <= max(1, samples - 1)
-    values = [one.value for one in chosen]
-    assert all(first >= second - 1e-12 for first, second in itertools.pairwise(values)), "it diminishes"
-    fresh = chosen[: min(models, samples)]
-    assert len({one.model for one in fresh}) == len({one.sample for one in fresh}) == len(fresh)
+    on_samples = np.bincount([one.sample for one in chosen], minlength=samples)
+    begun = (on_samples > 0) & (on_samples < LEAST_ON_SAMPLE)
+    assert begun.sum() <= 1, "one is completed before another is begun"
+    if (on_samples > LEAST_ON_SAMPLE).any():
+        assert (on_samples >= LEAST_ON_SAMPLE).all(), "none gets more before all have what they need"
+    first = [one.model for one in chosen[:models]]
+    assert len(set(first)) == len(first), "each model once before any twice"
+
+
+def test_a_sample_is_worth_more_the_nearer_it_is_to_enough_and_then_less_and_less() -> None:
+    shares = share_of_sample(np.arange(20.0))
+    assert shares[:5].tolist() == [1, 1.25, 1.5, 1.75, 1 / np.sqrt(2)]
+    assert all(first > second for first, second in itertools.pairwise(shares[3:]))
 
 
 @given(SEEDS, SIDES, SIDES)
