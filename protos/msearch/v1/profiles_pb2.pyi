@@ -847,7 +847,8 @@ class InvalidReason(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     """Rule: "too_short", "too_few_queries", "too_few_samples", "unsteady", "late_generator", "rate_missed", "disturbed",
-    "throttled", "memory_pressure", "littles_law", "in_flight_cap", "failed_requests", "max_duration".
+    "throttled", "memory_pressure", "littles_law", "in_flight_cap", "failed_requests", "max_duration",
+    "no_peak" (of find_peak: no rate meets the limit).
     """
     detail: _builtins.str
     """What was measured and what was allowed."""
