@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from msearch_running import RunError, run_model
 from msearch_running.noise import NOISE_DRAWS
 from profiler_agent.errors import JobError, WrongInput, job_error
 from profiler_agent.evaluating.job import Answer, read_order, write_answer
+from profiler_agent.host.libraries import library_versions
 from profiler_agent.isolation import Context
 
 LARGEST_NOISE_BYTES = 2 << 20
@@ -53,7 +53,7 @@ def evaluate(argument: Any, context: Context) -> Any:
             classes=len(outputs.classes),
             draws=0 if outputs.noisy_votes is None else len(outputs.noisy_votes),
             problem=outputs.problem,
-            versions=_versions(),
+            versions=library_versions(_LIBRARIES),
         )
     )
 
@@ -68,13 +68,3 @@ def _read_rows(path: Path) -> pa.Table:
 
 def _write(path: Path, values: NDArray[Any], dtype: str) -> None:
     np.ascontiguousarray(values, np.dtype(dtype)).tofile(path)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

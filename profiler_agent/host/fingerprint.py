@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from profiler_agent.host.cpu import read_cpu
+from profiler_agent.host.libraries import library_versions
 from profiler_agent.host.nvml import load_nvml, read_gpus
 from profiler_agent.host.system import read_memory, read_system
 
@@ -42,16 +42,6 @@ def fingerprint(
         "gpu": read_gpus(root, load),
         "system": read_system(root, hypervisor_flag=cpu.pop("hypervisor_flag")),
         "python": platform.python_version(),
-        "libraries": _versions(),
+        "libraries": library_versions(LIBRARIES),
         "threads": {name: variables[name] for name in THREAD_SETTINGS if name in variables},
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found

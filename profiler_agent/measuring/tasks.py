@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from profiler_agent.backends import find_backend, find_backends
 from profiler_agent.backends.base import CompiledModel, CompileRequest, Feed
 from profiler_agent.errors import JobError
+from profiler_agent.host.libraries import library_versions
 from profiler_agent.isolation import Context
 from profiler_agent.measuring import messages, rows
 from profiler_agent.measuring.messages import (
@@ -107,7 +107,7 @@ def verify_variant(argument: Any, context: Context) -> Any:
         problem=found.problem,
         loss=found.loss,
         measurements=(*found.measurements, *(sizes if facts.size_bytes else ())),
-        versions=_versions(),
+        versions=library_versions(_LIBRARIES),
         device=facts.device,
         cold=cold,
     )
@@ -194,13 +194,3 @@ def _costs(files: Files) -> tuple[Measurement, ...]:
             source = "none" if value is None else "graph"
             found.append(Measurement(name=name, value=value or 0, unit=unit, source=source, detail=counts.flops_detail))
     return tuple(found)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
