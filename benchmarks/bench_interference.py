@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.perceptron import WIDTH, perceptron_of
+from benchmarks.perceptron import perceptron_card, perceptron_of
 from benchmarks.report import Report, print_table
 from benchmarks.service_under_test import running
 from examples.service_process import running_agent
@@ -44,7 +44,7 @@ def main() -> int:
             stack.enter_context(running_agent(address, folder / name, folder / f"{name}.log", name=name))
         client = stack.enter_context(Client(address, timeout_s=60))
         for name, time_ms in (("watched", 2.0), ("neighbour", 1.0)):
-            client.register_model(_card(name), artifact=perceptron_of(time_ms).artifact)
+            client.register_model(perceptron_card(name), artifact=perceptron_of(time_ms).artifact)
         _measure(client, "watched", limits)  # fills the caches
         for _ in range(1 if quick else PAIRS):
             first = _measure(client, "watched", limits)
@@ -88,16 +88,6 @@ def _counts(found: Sequence[Comparison | str]) -> list[str]:
 def _changed(found: Sequence[Comparison | str]) -> int:
     """Pairs that differ. One that is INVALID tells nothing and counts as changed: a neighbour may have made it so."""
     return sum(isinstance(one, str) or one.answer.value in ("BETTER", "WORSE") for one in found)
-
-
-def _card(name: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "task": "embedding",
-        "modality": "embedding",
-        "artifact": {"format": "onnx"},
-        "input": {"kind": "embedding", "column": "vector", "length": WIDTH},
-    }
 
 
 if __name__ == "__main__":

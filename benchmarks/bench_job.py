@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.perceptron import WIDTH, perceptron_of
+from benchmarks.perceptron import perceptron_card, perceptron_of
 from benchmarks.report import Report, print_table
 from benchmarks.service_under_test import running
 from examples.service_process import running_agent
@@ -39,14 +39,7 @@ def main() -> int:
             running_agent(address, folder / "agent", folder / "agent.log"),
             Client(address) as client,
         ):
-            card = {
-                "name": "perceptron",
-                "task": "embedding",
-                "modality": "embedding",
-                "artifact": {"format": "onnx"},
-                "input": {"kind": "embedding", "column": "vector", "length": WIDTH},
-            }
-            client.register_model(card, artifact=perceptron_of(1.0).artifact)
+            client.register_model(perceptron_card("perceptron"), artifact=perceptron_of(1.0).artifact)
             limits = RunLimits(min_duration_s=1.0, repeats=3)
             client.profile("perceptron", variants="onnxruntime fp32", limits=limits)  # fills the caches
             for _ in range(1 if quick else REPEATS):

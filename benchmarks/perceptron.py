@@ -62,6 +62,17 @@ def perceptron_of(time_ms: float) -> Perceptron:
     return network
 
 
+def perceptron_card(name: str) -> dict[str, Any]:
+    """The card to register one under."""
+    return {
+        "name": name,
+        "task": "embedding",
+        "modality": "embedding",
+        "artifact": {"format": "onnx"},
+        "input": {"kind": "embedding", "column": "vector", "length": WIDTH},
+    }
+
+
 def single_stream_p50(network: Perceptron, limits: RunLimits, seed: int = 1) -> float:
     """Median response in milliseconds."""
     requests = drive(network, Load(scenario=Scenario.SINGLE_STREAM), limits, seed=seed)
