@@ -207,7 +207,7 @@ class DatasetCalls(SketchCalls):
         def send(reference: requests.DatasetReference) -> Any:
             def messages() -> Iterator[Any]:
                 yield requests.sample_header(reference, sample.description)
-                for chunk in sample.chunks():
+                for chunk in sample.encoded.chunks():
                     yield requests.sample_chunk(chunk)
 
             return self._transport.send(

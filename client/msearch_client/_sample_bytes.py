@@ -34,6 +34,15 @@ class SampleBytes:
             yield self.data[start : start + CHUNK_BYTES]
 
 
+def encode_table(table: pa.Table) -> SampleBytes:
+    """A table of any size as bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data = sink.getvalue().to_pybytes()
+    return SampleBytes(data, hashlib.sha256(data).hexdigest())
+
+
 def read_rows(dataset: Dataset, *, labels: bool) -> pa.Table:
     """The data columns of a dataset, and its label column if asked for; everything else stays where it is.
 
@@ -85,13 +94,10 @@ def encode_points(dataset: Dataset, space: FeatureSpace) -> SampleBytes:
 
 
 def _encode(name: str, table: pa.Table) -> SampleBytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    data = sink.getvalue().to_pybytes()
-    if len(data) > LARGEST_BYTES:
+    encoded = encode_table(table)
+    if len(encoded.data) > LARGEST_BYTES:
         raise LocalError(
-            f"{table.num_rows:,} rows of {name} take {len(data) / 2**20:,.1f} MiB, over the 64 MiB of a sample",
+            f"{table.num_rows:,} rows of {name} take {len(encoded.data) / 2**20:,.1f} MiB, over the 64 MiB of a sample",
             hint="take fewer, with --limit-rows or limit_rows",
         )
-    return SampleBytes(data, hashlib.sha256(data).hexdigest())
+    return encoded

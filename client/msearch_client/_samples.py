@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from msearch_client._artifacts import CHUNK_BYTES
 from msearch_client._catalogue import DatasetSample
 from msearch_client._errors import LocalError
 from msearch_client._local_data import explain_sketch_errors
+from msearch_client._sample_bytes import LARGEST_BYTES, SampleBytes, encode_table
 from msearch_sketch import Dataset
-
-LARGEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnSample:
-    """Rows as the bytes of one Arrow IPC stream, and what is said of them."""
+    """Rows as bytes, and what is said of them."""
 
-    data: bytes
+    encoded: SampleBytes
     description: DatasetSample
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes in pieces of 1 MiB."""
-        for start in range(0, len(self.data), CHUNK_BYTES):
-            yield self.data[start : start + CHUNK_BYTES]
 
 
 def draw_sample(dataset: Dataset, rows: int, seed: int) -> DrawnSample:
@@ -55,20 +46,18 @@ def draw_sample(dataset: Dataset, rows: int, seed: int) -> DrawnSample:
                 kept, keys = kept.take(pa.array(chosen)), keys[chosen]
     if kept is None:
         raise LocalError(f"{dataset.name} has no rows")
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, kept.schema) as writer:
-        writer.write_table(kept)
-    data = sink.getvalue().to_pybytes()
-    if len(data) > LARGEST_BYTES:
+    encoded = encode_table(kept)
+    size = len(encoded.data)
+    if size > LARGEST_BYTES:
         raise LocalError(
-            f"a sample of {kept.num_rows:,} rows of {dataset.name} takes {len(data) / 2**20:,.1f} MiB, over 64 MiB",
+            f"a sample of {kept.num_rows:,} rows of {dataset.name} takes {size / 2**20:,.1f} MiB, over 64 MiB",
             hint="store fewer rows",
         )
     return DrawnSample(
-        data,
+        encoded,
         DatasetSample(
-            digest=hashlib.sha256(data).hexdigest(),
-            size_bytes=len(data),
+            digest=encoded.digest,
+            size_bytes=size,
             row_count=kept.num_rows,
             label_column=dataset.labels or "",
         ),
