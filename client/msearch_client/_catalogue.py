@@ -170,6 +170,13 @@ class Model(Record):
     revision: int
     validation: Validation | None = None
 
+    @property
+    def known_accuracy(self) -> float | None:
+        """What it reached on its validation rows, else what its owner claims; None if nobody says."""
+        if self.validation is not None:
+            return self.validation.accuracy
+        return next((metric.value for metric in self.metrics if metric.name == "accuracy"), None)
+
     def __repr__(self) -> str:
         return f"Model({self.name}@{self.version}, {self.task}, {self.modality}, {self.artifact.format})"
 

@@ -10,7 +10,7 @@ import numpy as np
 from msearch_accuracy import AccuracyError, Coreset, TargetEvidence
 from msearch_accuracy.ensembles import choose_cover, closeness, route_rows
 from msearch_client._artifacts import OnProgress
-from msearch_client._catalogue import Filter, Modality, Model
+from msearch_client._catalogue import Filter, Modality
 from msearch_client._datasets import DatasetCalls
 from msearch_client._ensembles import Ensemble, EnsembleMember
 from msearch_client._errors import LocalError, NotFoundError
@@ -127,9 +127,14 @@ class EnsembleCalls(SearchCalls, DatasetCalls):
             for signature in signatures:
                 coreset = Coreset.of(dataset_id, signature) if signature.space_digest == space else None
                 if coreset is not None:
-                    found.append((coreset, sorted(models, key=lambda item: (-_accuracy(item.model), item.rank))))
+                    found.append((coreset, sorted(models, key=_best_first)))
                     break
         return found
+
+
+def _best_first(candidate: Candidate) -> tuple[float, int]:
+    """By accuracy, 0 where nobody says it, then by rank."""
+    return -(candidate.model.known_accuracy or 0.0), candidate.rank
 
 
 def _same_labels(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[str]]:
@@ -141,13 +146,6 @@ def _same_labels(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list
     left_out = len(candidates) - len(alike)
     name = f"{candidates[0].model.name}@{candidates[0].model.version}"
     return alike, [f"{left_out} candidates share no class with {name} and take no part"] if left_out else []
-
-
-def _accuracy(model: Model) -> float:
-    """On its validation rows, else as its author claims; 0 if nobody says."""
-    if model.validation is not None:
-        return float(model.validation.accuracy)
-    return next((float(metric.value) for metric in model.metrics if metric.name == "accuracy"), 0.0)
 
 
 def _member(models: Sequence[Candidate], alone: float, adds: float, routed: float) -> EnsembleMember:

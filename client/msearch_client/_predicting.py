@@ -69,13 +69,12 @@ def choose_rows(
 def evidence_of(model: Model, outputs: NDArray[np.float32], source: Signature | None) -> CandidateEvidence:
     """What is known of a candidate whose outputs [n, K] on the target are at hand; named by the model's id."""
     validation = model.validation
-    claimed = next((metric.value for metric in model.metrics if metric.name == "accuracy"), None)
     return CandidateEvidence(
         name=model.id,
         classes=model.classes,
         probabilities=outputs,
         source=None if source is None else Coreset.of(model.dataset_id, source),
-        accuracy=claimed if validation is None else validation.accuracy,
+        accuracy=model.known_accuracy,
         temperature=1.0 if validation is None else validation.temperature,
     )
 
