@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -28,16 +28,10 @@ from msearch.v1.registry_service_pb2_grpc import RegistryServiceStub
 from msearch.v1.search_service_pb2_grpc import SearchServiceStub
 from msearch_client import Client, ResourceExhaustedError, UnavailableError
 from tests.service_in_process import Refusal, chunk, header, refused, upload
-from tests.service_process import running_service, service_process
+from tests.service_process import service_process
 from tests.small_zoo import make_card, make_table, write_net
 
 CLI = [sys.executable, "-c", "from msearch_client.cli import main; main()"]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
 
 
 def files(folder: Path) -> list[str]:

@@ -9,13 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.service_process import running_service
 from tests.small_zoo import make_card, write_zoo
 
 CLI = [sys.executable, "-c", "from msearch_client.cli import main; main()"]
@@ -30,12 +28,6 @@ def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*CLI, *words], capture_output=True, text=True, env=environment(**variables), timeout=120, check=False
     )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
 
 
 def test_json_is_all_there_is(server: str, tmp_path: Path) -> None:

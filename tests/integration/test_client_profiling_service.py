@@ -33,23 +33,11 @@ from search_service.domain.access import Role as ServiceRole
 from tests.certificates import Authority
 from tests.fake_agent import FakeAgent, a_profile
 from tests.scripted_service import make_histogram, make_measurement
-from tests.service_process import running_service, service_process
+from tests.service_process import service_process
 from tests.small_zoo import write_zoo
 
 LOAD = "server:50"
 P99_MS = {"near": 30.0, "mid": 8.0, "far": 4.0}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def client(server: str) -> Iterator[Client]:
-    with Client(server) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +19,7 @@ from msearch_client._predicting import predict_locally
 from msearch_client.cli import app
 from msearch_running import Outputs
 from msearch_sketch import Points
-from tests.service_process import running_service
 from tests.small_zoo import make_card, make_table, write_net, write_zoo
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def client(server: str) -> Iterator[Client]:
-    with Client(server) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

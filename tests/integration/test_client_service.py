@@ -26,14 +26,7 @@ from msearch_client import (
     PreconditionFailedError,
 )
 from msearch_sketch.spaces import FeatureSpace
-from tests.service_process import running_service
 from tests.small_zoo import make_card, make_table, write_net, write_zoo
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,7 @@ from msearch_card import parse_card
 from msearch_client import Client, LocalError
 from msearch_client.cli import app
 from msearch_running import run_model
-from tests.service_process import running_service
 from tests.small_zoo import make_card, make_table, write_net, write_zoo
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def client(server: str) -> Iterator[Client]:
-    with Client(server) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

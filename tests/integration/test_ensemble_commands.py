@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner, Result
 
 from msearch_client import Client, LocalError
-from msearch_client.cli import app
-from tests.service_process import running_service
+from tests.integration.commands import Run
 from tests.small_zoo import make_card, make_table, write_zoo
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def run(server: str) -> Run:
-    def call(*words: Any, code: int = 0) -> Result:
-        environment = {"MSEARCH_SERVER": server, "COLUMNS": "120", "MSEARCH_CONFIG": None, "MSEARCH_DEBUG": None}
-        result = CliRunner().invoke(app, [str(word) for word in words], env=environment)
-        assert result.exit_code == code, f"{result.stdout}\n{result.stderr}"
-        return result
-
-    return call
 
 
 @pytest.fixture(scope="module")

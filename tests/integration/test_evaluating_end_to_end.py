@@ -35,12 +35,6 @@ def server(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def client(server: str) -> Iterator[Client]:
-    with Client(server) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def zoo(client: Client, folder: Path) -> Path:
     """Three sound models, and one that gives NaN, in a folder with their data and a target."""
     write_zoo(folder)

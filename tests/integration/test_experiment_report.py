@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from msearch_client import Client, LocalError, NotFoundError
 from tests.integration.test_client_benchmarks import complete
 from tests.integration.test_client_profiling_service import run, working_agent
-from tests.service_process import running_service
 
 GRID: dict[str, Any] = {
     "name": "grid",
@@ -20,12 +18,6 @@ GRID: dict[str, Any] = {
     "loads": ["single_stream", "server:100"],
 }
 OTHER: dict[str, Any] = {"name": "other", "software": {"backend": "null", "mode": "constant:3ms"}}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

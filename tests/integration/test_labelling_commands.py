@@ -11,7 +11,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from typer.testing import CliRunner, Result
 from msearch_client import Client, LocalError
 from msearch_client.cli import app
 from msearch_client.cli.showing_rows import show_row, write_images
-from tests.service_process import running_service
 from tests.small_zoo import COLUMNS, make_card, make_table, write_zoo
 
 Run = Callable[..., Result]
@@ -47,12 +46,6 @@ def write_rule(path: Path, column: int) -> None:
     )
     model = onnx.helper.make_model(graph, ir_version=10, opset_imports=[onnx.helper.make_opsetid("", 20)])
     path.write_bytes(model.SerializeToString())
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_service(tmp_path_factory.mktemp("service")) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
