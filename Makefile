@@ -93,7 +93,7 @@ bench-report: $(READY) ## Size and opening time of the HTML report of 1,000 prof
 bench-latency: $(READY) ## How far predicted latencies are off on models never seen
 	$(BIN)/python -m benchmarks.bench_latency_prediction
 
-bench-scheduler: $(READY) ## The scheduler: simulated, deciding in a database, and with real agents and jobs
+bench-scheduler: $(READY) ## The scheduler: simulated, deciding in a database, with real agents and jobs, and keeping them apart
 	$(BIN)/python -m benchmarks.bench_scheduler
 
 clean: ## Remove caches and the virtual environment, keep downloads

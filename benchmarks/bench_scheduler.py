@@ -1,5 +1,5 @@
-"""The scheduler: simulated, deciding among 10,000 jobs in a database, at work with agents on real jobs;
-and the report of 1,000 profiles.
+"""The scheduler: simulated, deciding among 10,000 jobs in a database, at work with agents on real jobs, keeping
+measurements apart; and the report of 1,000 profiles.
 
 python -m benchmarks.bench_scheduler [--quick]
 
@@ -17,6 +17,7 @@ PARTS = {
     "scheduler_simulated": "bench_scheduler_simulated",
     "scheduler_store": "bench_scheduler_store",
     "scheduler_real": "bench_scheduler_real",
+    "interference": "bench_interference",
     "report": "bench_report",
 }
 
