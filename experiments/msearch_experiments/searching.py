@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from msearch_experiments.plan import Cell
+from msearch_experiments.plan import Plan
 
 _FORM = re.compile(r"\s*([a-z][a-z0-9_]*)\s*(<=|>=)\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*")
 
@@ -72,16 +73,36 @@ def best_trial(goal: Goal, trials: Sequence[Trial]) -> Trial | None:
     return min(reaching, key=lambda trial: sign * (trial.values or {})[goal.optimise], default=None)
 
 
+Point: TypeAlias = Mapping[str, Any]
+"""A cell by its value in each dimension."""
+
 DIMENSIONS = (
-    "model", "backend", "precision", "batch_size", "threads", "mode", "device", "server", "load", "host_class"
+    "model", "layers", "width", "backend", "precision", "batch_size", "threads", "mode", "device", "server", "load",
+    "host_class",
 )  # fmt: skip
 
 
-def dimensions_of(cells: Sequence[Cell]) -> dict[str, tuple[object, ...]]:
+def points_of(plan: Plan) -> list[Point]:
+    """The cells of a plan as points, in order.
+
+    Of a generated model, layers and width are dimensions of their own, and its model is what it is but for these; a
+    registered model has 0 of both.
+    """
+    points: list[Point] = []
+    for cell in plan.cells:
+        made = plan.generated.get(cell.model)
+        kind = cell.model if made is None else replace(made, layers=0, width=0).identity
+        sizes = (0, 0) if made is None else (made.layers, made.width)
+        own = {"model": kind, "layers": sizes[0], "width": sizes[1]}
+        points.append({name: own[name] if name in own else getattr(cell, name) for name in DIMENSIONS})
+    return points
+
+
+def dimensions_of(points: Sequence[Point]) -> dict[str, tuple[object, ...]]:
     """The values of each dimension that varies: numbers in order, others as they first come."""
     found: dict[str, tuple[object, ...]] = {}
     for name in DIMENSIONS:
-        values = list(dict.fromkeys(getattr(cell, name) for cell in cells))
+        values = list(dict.fromkeys(point[name] for point in points))
         if len(values) > 1:
             found[name] = tuple(sorted(values) if isinstance(values[0], int) else values)
     return found

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from msearch_experiments import Cell
-from msearch_experiments.searching import Goal, Trial, dimensions_of
+from msearch_experiments.searching import Goal, Point, Trial, dimensions_of
 from search_service.domain.errors import PreconditionFailed, Reason
 
 if TYPE_CHECKING:
@@ -34,15 +33,15 @@ class OptunaOptimiser:
             )
 
     def ask(
-        self, cells: Sequence[Cell], goal: Goal, trials: Sequence[Trial], *, count: int, budget: int, seed: int
+        self, points: Sequence[Point], goal: Goal, trials: Sequence[Trial], *, count: int, budget: int, seed: int
     ) -> list[int]:
         """See `Optimiser.ask`."""
-        dimensions = dimensions_of(cells)
+        dimensions = dimensions_of(points)
         tried = {trial.position for trial in trials}
-        untried = {position: _point(cells[position], dimensions) for position in range(len(cells))}
+        untried = {position: _places(point, dimensions) for position, point in enumerate(points)}
         for position in tried:
             del untried[position]
-        study, distributions = _study(cells, dimensions, goal, trials, budget=budget, seed=seed)
+        study, distributions = _study(points, dimensions, goal, trials, budget=budget, seed=seed)
         asked: list[int] = []
         while untried and len(asked) < count:
             wanted = study.ask(distributions).params
@@ -54,7 +53,7 @@ class OptunaOptimiser:
 
 
 def _study(
-    cells: Sequence[Cell],
+    points: Sequence[Point],
     dimensions: dict[str, tuple[object, ...]],
     goal: Goal,
     trials: Sequence[Trial],
@@ -83,7 +82,7 @@ def _study(
         study.add_trial(
             optuna.trial.create_trial(
                 value=trial.values[goal.optimise],
-                params=_point(cells[trial.position], dimensions),
+                params=_places(points[trial.position], dimensions),
                 distributions=distributions,
                 constraints={
                     f"{limit.quantity} {limit.at_most}": limit.violation(trial.values) for limit in goal.require
@@ -93,8 +92,9 @@ def _study(
     return study, distributions
 
 
-def _point(cell: Cell, dimensions: dict[str, tuple[object, ...]]) -> dict[str, int]:
-    return {name: values.index(getattr(cell, name)) for name, values in dimensions.items()}
+def _places(point: Point, dimensions: dict[str, tuple[object, ...]]) -> dict[str, int]:
+    """Which value of each dimension it has."""
+    return {name: values.index(point[name]) for name, values in dimensions.items()}
 
 
 def _distance(point: dict[str, int], wanted: dict[str, int], dimensions: dict[str, tuple[object, ...]]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from msearch_experiments import Plan
 from msearch_experiments.benchmark import Search
+from msearch_experiments.searching import points_of
 from search_service.domain.experiments import CellState
 from search_service.usecases.benchmark_plans import base_spec, bind, find_models, read_plan
 from search_service.usecases.canonical_models import register_canonical
@@ -72,7 +73,7 @@ def _next_round(work: Experimenting, plan: Plan, search: Search, seen: SeenExper
     if asked >= search.trials or not any(cell.state is CellState.OPEN for cell in seen.cells):
         return []
     return work.optimiser.ask(
-        plan.cells,
+        points_of(plan),
         goal_of(search),
         trials_of(seen.cells),
         count=min(search.per_round, search.trials - asked),

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from msearch_experiments import Cell
 from msearch_experiments.canonical import Architecture
-from msearch_experiments.searching import Goal, Trial
+from msearch_experiments.searching import Goal, Point, Trial
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.registry import Registry
 
@@ -35,9 +34,9 @@ class Optimiser(Protocol):
         """Raises PreconditionFailed (OPTIMISER_MISSING) where it cannot be used; the message says what to install."""
 
     def ask(
-        self, cells: Sequence[Cell], goal: Goal, trials: Sequence[Trial], *, count: int, budget: int, seed: int
+        self, points: Sequence[Point], goal: Goal, trials: Sequence[Trial], *, count: int, budget: int, seed: int
     ) -> list[int]:
-        """Positions of at most `count` cells that are not among the trials, fewer where fewer are left.
+        """Positions of at most `count` points that are not among the trials, fewer where fewer are left.
 
         `budget` is how many are tried in all. The same question has the same answer.
         """

@@ -7,8 +7,8 @@ import statistics
 
 import pytest
 
-from msearch_experiments import Cell, expand, parse_benchmark
-from msearch_experiments.searching import Goal, Requirement, Trial, best_trial, dimensions_of
+from msearch_experiments import Cell, Plan, expand, parse_benchmark
+from msearch_experiments.searching import Goal, Requirement, Trial, best_trial, dimensions_of, points_of
 from search_service.benchmarking.optimiser import OptunaOptimiser
 
 FASTEST = Goal(optimise="p99_ms", lower_is_better=True)
@@ -63,18 +63,35 @@ def test_the_best_keeps_all_limits() -> None:
 
 
 def test_only_what_varies_is_a_dimension() -> None:
-    cells = expand(parse_benchmark(GRID)).cells
-    found = dimensions_of(cells)
+    points = points_of(expand(parse_benchmark(GRID)))
+    found = dimensions_of(points)
     assert set(found) == {"model", "backend", "precision", "batch_size", "threads"}
     assert found["batch_size"] == (1, 2, 4, 8, 16, 32, 64)
-    assert dimensions_of(cells[:1]) == {}
+    assert dimensions_of(points[:1]) == {}
 
 
-def ask(cells: list[Cell], goal: Goal, budget: int, seed: int) -> list[Trial]:
+def test_layers_and_width_of_generated_models_are_dimensions_of_their_own() -> None:
+    text = """
+    models: zoo/digits
+    generate:
+      - {family: mlp, layers: [8, 2, 4], width: [128, 64]}
+      - {family: mlp, layers: 2, width: 64, seed: 7}
+    """
+    points = points_of(expand(parse_benchmark(text)))
+    found = dimensions_of(points)
+    assert set(found) == {"model", "layers", "width"}
+    assert found["layers"] == (0, 2, 4, 8), "in order, 0 for the registered model"
+    assert found["width"] == (0, 64, 128)
+    assert len(set(found["model"])) == 3, "the registered one, and two kinds of mlp that differ in their seed"
+    assert len({tuple(point.values()) for point in points}) == len(points) == 1 + 3 * 2 + 1
+
+
+def ask(plan: Plan, goal: Goal, budget: int, seed: int) -> list[Trial]:
     """A search to its end."""
+    cells, points = plan.cells, points_of(plan)
     trials: list[Trial] = []
     while len(trials) < budget:
-        asked = OptunaOptimiser().ask(cells, goal, trials, count=4, budget=budget, seed=seed)
+        asked = OptunaOptimiser().ask(points, goal, trials, count=4, budget=budget, seed=seed)
         assert 1 <= len(asked) <= 4
         trials += [Trial(position, measure(cells[position])) for position in asked]
     return trials
@@ -82,9 +99,9 @@ def ask(cells: list[Cell], goal: Goal, budget: int, seed: int) -> list[Trial]:
 
 def test_it_finds_better_cells_than_chance_under_a_limit() -> None:
     pytest.importorskip("optuna", reason="the extra search is not installed")
-    cells = list(expand(parse_benchmark(GRID)).cells)
+    plan = expand(parse_benchmark(GRID))
     goal = Goal(optimise="throughput_per_s", lower_is_better=False, require=(Requirement.parse("p99_ms<=10"),))
-    everything = [Trial(position, measure(cell)) for position, cell in enumerate(cells)]
+    everything = [Trial(position, measure(cell)) for position, cell in enumerate(plan.cells)]
     best = best_trial(goal, everything)
     assert best is not None
 
@@ -92,7 +109,7 @@ def test_it_finds_better_cells_than_chance_under_a_limit() -> None:
         found = best_trial(goal, trials)
         return found.values["throughput_per_s"] / best.values["throughput_per_s"] if found else 0.0
 
-    searched = [ask(cells, goal, 32, seed) for seed in range(8)]
+    searched = [ask(plan, goal, 32, seed) for seed in range(8)]
     by_chance = [random.Random(seed).sample(everything, 32) for seed in range(8)]
     assert all(len({trial.position for trial in trials}) == len(trials) for trials in searched), "none is tried twice"
     assert statistics.mean(map(reached, searched)) > statistics.mean(map(reached, by_chance)) + 0.05
@@ -100,17 +117,18 @@ def test_it_finds_better_cells_than_chance_under_a_limit() -> None:
 
 def test_the_same_question_has_the_same_answer() -> None:
     pytest.importorskip("optuna", reason="the extra search is not installed")
-    cells = list(expand(parse_benchmark(GRID)).cells)
-    trials = [Trial(position, measure(cells[position])) for position in range(0, 60, 5)]
-    answers = [OptunaOptimiser().ask(cells, FASTEST, trials, count=5, budget=40, seed=3) for _ in range(2)]
+    plan = expand(parse_benchmark(GRID))
+    points = points_of(plan)
+    trials = [Trial(position, measure(plan.cells[position])) for position in range(0, 60, 5)]
+    answers = [OptunaOptimiser().ask(points, FASTEST, trials, count=5, budget=40, seed=3) for _ in range(2)]
     assert answers[0] == answers[1]
-    assert OptunaOptimiser().ask(cells, FASTEST, trials, count=5, budget=40, seed=4) != answers[0]
+    assert OptunaOptimiser().ask(points, FASTEST, trials, count=5, budget=40, seed=4) != answers[0]
 
 
 def test_it_asks_for_every_cell_at_most() -> None:
     pytest.importorskip("optuna", reason="the extra search is not installed")
-    cells = list(expand(parse_benchmark("models: [a, b]\nsoftware: {batch_size: [1, 2]}")).cells)
+    points = points_of(expand(parse_benchmark("models: [a, b]\nsoftware: {batch_size: [1, 2]}")))
     failed = [Trial(1, None)]
-    asked = OptunaOptimiser().ask(cells, FASTEST, failed, count=9, budget=9, seed=1)
+    asked = OptunaOptimiser().ask(points, FASTEST, failed, count=9, budget=9, seed=1)
     assert sorted(asked) == [0, 2, 3]
-    assert OptunaOptimiser().ask(cells[:1], FASTEST, [], count=2, budget=2, seed=1) == [0]
+    assert OptunaOptimiser().ask(points[:1], FASTEST, [], count=2, budget=2, seed=1) == [0]
