@@ -156,6 +156,10 @@ class Study:
         """One profile a configuration: the newest VALID one, or an INVALID one, to be shown as such."""
         return tuple(sorted((*self.current, *self.invalid_only), key=_place))
 
+    def repeats_of(self, row: Row) -> tuple[Row, ...]:
+        """All VALID profiles of the row's configuration, in order of time."""
+        return self._repeats.get(row.configuration, ())
+
     def colour(self, row: Row) -> int:
         """The place of the row's variant among all variants: the same number, so the same colour, in every picture."""
         return self._variants[_variant_place(row)]
@@ -164,6 +168,13 @@ class Study:
     def host_classes(self) -> frozenset[str]:
         """All of them."""
         return frozenset(row.host_class for row in self.rows)
+
+    @cached_property
+    def _repeats(self) -> dict[Configuration, tuple[Row, ...]]:
+        found: dict[Configuration, list[Row]] = {}
+        for row in sorted((row for row in self.rows if row.valid), key=_moment):
+            found.setdefault(row.configuration, []).append(row)
+        return {configuration: tuple(rows) for configuration, rows in found.items()}
 
     @cached_property
     def _variants(self) -> dict[tuple[Any, ...], int]:

@@ -17,6 +17,9 @@ from msearch_analysis.errors import AnalysisError
 
 Value: TypeAlias = str | float | int | bool | datetime | None
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula, also behind a tab or a carriage return, which it drops."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -81,10 +84,13 @@ class Table:
     def write_csv(self, path: Path) -> None:
         """Writes a CSV file with a header.
 
+        A text that a spreadsheet would run as a formula gets an apostrophe before it, which spreadsheets take for the
+        mark of a text. Numbers stay numbers.
+
         Raises:
             AnalysisError: the file cannot be written.
         """
-        self._write(path, pa_csv.write_csv)
+        self._write(path, lambda table, sink: pa_csv.write_csv(_without_formulas(table), sink))
 
     def write_parquet(self, path: Path) -> None:
         """Writes a Parquet file.
@@ -98,6 +104,19 @@ class Table:
         sink = pa.BufferOutputStream()
         write(self.to_arrow(), sink)
         write_file(path, sink.getvalue().to_pybytes())
+
+
+def _without_formulas(table: Any) -> Any:
+    """The table with its texts guarded: names are their owners' to choose, and not the reader's to run."""
+    columns = [
+        pa.array([_guarded(text) for text in column.to_pylist()], pa.string()) if column.type == pa.string() else column
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _guarded(text: str | None) -> str | None:
+    return f"'{text}" if text is not None and text.startswith(_FORMULA_STARTS) else text
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +21,7 @@ from msearch_analysis.analyses.pareto import front
 from msearch_analysis.charts import HeatMap, Plot, Stacks
 from msearch_analysis.errors import AnalysisError
 from msearch_analysis.rows import Bucket, Study
+from msearch_analysis.tables import Column, Table
 from msearch_client import Measurement, Profile
 from msearch_client._analyses import make_study
 from msearch_client._comparison import compare_profiles
@@ -218,6 +222,41 @@ def test_heat_maps_need_two_settings_that_vary() -> None:
     by_variant = {str(profile.variant): profile.value("p50_ms") for profile in swept}
     assert charts[0].cells[1][1].value == by_variant["onnxruntime fp32 batch=8 threads=2"]
     assert findings("heat-maps", swept[:2]).charts == ()
+
+
+def test_hosts_differ_only_by_more_than_earlier_profiles_do() -> None:
+    def measured(host: object, p50_ms: float, days: int) -> Profile:
+        profile = make_profile(WIDE, "onnxruntime fp32", "single_stream", host)
+        runs = [
+            with_value(run, "p50_ms", p50_ms * factor)
+            for run, factor in zip(profile.runs, (1, 1.001, 0.999), strict=True)
+        ]
+        whole = replace(profile, id=f"{profile.id}-{days}", runs=tuple(runs))
+        return with_value(replace(whole, created_at=profile.created_at + timedelta(days=days)), "p50_ms", p50_ms)
+
+    pair = [measured(HOSTS[0], 1.0, 9), measured(HOSTS[1], 1.1, 9)]
+    (alone,) = findings("hosts", pair).table.rows
+    assert alone["answer"] == "BETTER"
+    earlier = [measured(HOSTS[0], p50_ms, day) for day, p50_ms in enumerate((1.0, 1.2, 1.0, 1.2))]
+    (row,) = findings("hosts", [*earlier, *pair]).table.rows
+    assert row["threshold"] == pytest.approx(0.2)
+    assert row["answer"] == "SAME"
+    assert (row["change"], row["change_low"]) == (alone["change"], alone["change_low"]), "only the noise is new"
+
+
+def test_no_text_of_a_csv_file_is_a_formula(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "plain", "a=b", "", None]
+    columns = (Column("name"), Column("value", number=True), Column("holds"))
+    rows = tuple({"name": text, "value": -1.5, "holds": True} for text in texts)
+    path = tmp_path / "table.csv"
+    Table(columns, rows).write_csv(path)
+    with path.open(encoding="utf-8", newline="") as stream:
+        read = list(csv.DictReader(stream))
+    assert [row["name"] for row in read[:5]] == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1"]
+    assert [row["name"] for row in read[5:]] == ["plain", "a=b", "", ""]
+    assert {(row["value"], row["holds"]) for row in read} == {("-1.5", "true")}, "numbers stay numbers"
+    Table(columns, rows).write_parquet(tmp_path / "table.parquet")
+    assert pq.read_table(tmp_path / "table.parquet").column("name").to_pylist() == texts
 
 
 def test_stages_take_the_wait_for_a_batch_out_of_queueing() -> None:

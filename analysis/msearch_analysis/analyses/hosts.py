@@ -29,7 +29,8 @@ def _analyse(study: Study, options: Options) -> Findings:
         for other in others:
             x, y = logarithms(first, quantity.name), logarithms(other, quantity.name)
             if x and y:
-                pairs.append((first, other, quantity, difference_of(x, y)))
+                noise = [_earlier(study, row, quantity.name) for row in (first, other)]
+                pairs.append((first, other, quantity, difference_of(x, y, earlier=noise)))
     groups: dict[tuple[str, str, str], list[tuple[Row, Row, Quantity, Difference]]] = {}
     for pair in pairs:
         groups.setdefault((pair[0].host_class, pair[1].host_class, pair[2].name), []).append(pair)
@@ -50,6 +51,12 @@ def logarithms(row: Row, metric: str) -> list[float]:
     if not values and (whole := row.value(metric)) is not None:
         values = [whole]
     return [math.log(value) for value in values] if values and min(values) > 0 else []
+
+
+def _earlier(study: Study, row: Row, metric: str) -> list[float]:
+    """Logarithms of what was measured of the same thing on the same kind of host at other times, in order of time."""
+    values = [one.value(metric) for one in study.repeats_of(row) if one is not row]
+    return [math.log(value) for value in values if value is not None and value > 0]
 
 
 def _chart(key: tuple[str, str, str], pairs: list[tuple[Row, Row, Quantity, Difference]]) -> Ranges:
@@ -104,7 +111,8 @@ ANALYSIS = Analysis(
     place=110,
     summary="the same model, variant and load on several kinds of host, with significance",
     reading="The rule of `msearch-cli compare`: Welch's interval of the ratio of run medians, against the larger of "
-    "2 % and the noise of the hosts. The baseline is the host class with the most profiles.",
+    "2 % and the noise of the hosts, which runs of one profile and earlier profiles of the same thing tell. The "
+    "baseline is the host class with the most profiles.",
     function=_analyse,
     takes_metric=True,
 )
