@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean, variance
 
-from msearch_analysis.student import student_quantile
+from msearch_analysis.probabilities import student_t_quantile
 
 CONFIDENCE = 0.95
 NOISE_SHARE = 0.95
@@ -109,4 +109,4 @@ def _reach(x: Sequence[float], y: Sequence[float]) -> float | None:
     if total == 0:
         return 0.0
     freedom = total**2 / (share_x**2 / (len(x) - 1) + share_y**2 / (len(y) - 1))
-    return student_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total)
+    return student_t_quantile((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total)

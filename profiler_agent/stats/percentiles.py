@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler_agent.stats.distributions import binomial_cdf
+from msearch_analysis.probabilities import binomial_cdf
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 """The percentiles that profiles give."""

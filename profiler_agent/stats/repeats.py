@@ -12,7 +12,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from profiler_agent.stats.distributions import student_t_quantile
+from msearch_analysis.probabilities import student_t_quantile
 
 FEWEST_RUNS = 3
 """Two runs that agree by luck must not end the repeats."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler_agent.stats.distributions import student_t_quantile
+from msearch_analysis.probabilities import student_t_quantile
 from profiler_agent.verification.proportions import CONFIDENCE, paired_difference_upper, rows_needed, share_upper
 from profiler_agent.work import Precision, Variant
 

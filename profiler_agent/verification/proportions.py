@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from statistics import NormalDist
 
-from profiler_agent.stats.distributions import binomial_cdf
+from msearch_analysis.probabilities import binomial_cdf
 
 CONFIDENCE = 0.95
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler_agent.stats.comparison import Answer, compare
 from profiler_agent.stats.histogram import decode_histogram, encode_histogram, merge_histograms
 from profiler_agent.stats.littles_law import mean_in_flight
 from profiler_agent.stats.percentiles import PERCENTS, nearest_rank, percentile_interval
@@ -90,11 +89,3 @@ def test_interval_of_medians_scales_with_the_unit(data: list[float], unit: float
     assert low <= math.exp(np.mean(np.log(data))) * (1 + 1e-9)
     if math.isfinite(high) and high < 1e200:
         assert scaled == pytest.approx((low * unit, high * unit), rel=1e-6)
-
-
-@given(medians, medians)
-def test_swapping_sides_swaps_better_and_worse(a: list[float], b: list[float]) -> None:
-    opposite = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}
-    answer = compare(a, b).answer
-    assert compare(b, a).answer is opposite.get(answer, answer)
-    assert compare(a, b, lower_is_better=False).answer is opposite.get(answer, answer)

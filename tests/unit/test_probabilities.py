@@ -1,11 +1,11 @@
-"""The agent's own distribution functions against SciPy, which the agent does without."""
+"""Probabilities against SciPy, which users need not install."""
 
 from __future__ import annotations
 
 import pytest
 from scipy import special, stats
 
-from profiler_agent.stats.distributions import binomial_cdf, incomplete_beta, student_t_cdf, student_t_quantile
+from msearch_analysis.probabilities import binomial_cdf, incomplete_beta, student_t_cdf, student_t_quantile
 
 
 @pytest.mark.parametrize("a", [0.5, 1.0, 3.0, 60.0, 5_000.0])

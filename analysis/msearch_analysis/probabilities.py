@@ -1,8 +1,10 @@
-"""Binomial and Student t probabilities from the regularised incomplete beta function; no SciPy in the agent.
+"""Binomial and Student t probabilities from the regularised incomplete beta function, without SciPy.
 
 I_x(a, b) by its continued fraction, modified Lentz algorithm (Numerical Recipes, 3rd ed., section 6.4)
 P(Binomial(n, p) <= k) = I_{1-p}(n - k, k + 1)
 P(T_v <= t) = 1 - I_{v/(v+t^2)}(v/2, 1/2) / 2,  t >= 0
+
+The agent judges runs and variants by them, and `significance` compares profiles: both give the same answer.
 """
 
 from __future__ import annotations
