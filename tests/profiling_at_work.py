@@ -22,6 +22,7 @@ class AtWork:
     def __init__(self, database: Database, folder: Path | None = None) -> None:
         self.database = database
         self.now = NOW
+        self.ticks = 0.0
         self.waited_s = 0.0
         self.stopping = False
         self.while_waiting: Callable[[], object] | None = None
@@ -32,10 +33,16 @@ class AtWork:
             clock=lambda: self.now,
             new_id=lambda prefix: f"{prefix}_{next(numbers)}",
             wait=self._wait,
+            monotonic=lambda: self.ticks,
         )
 
     def pass_time(self, seconds: float) -> None:
         """So many seconds later."""
+        self.now += timedelta(seconds=seconds)
+        self.ticks += seconds
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets the clock so much forward, or back."""
         self.now += timedelta(seconds=seconds)
 
     def _wait(self, seconds: float) -> bool:

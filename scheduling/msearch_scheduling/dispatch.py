@@ -73,7 +73,8 @@ def why_waiting(
     The latest start is what the limit of waits promises if estimates hold.
     """
     agent = agents.get(job.agent_id)
-    waited = format_seconds(now - job.submitted_at)
+    waited_s = job.waited(now)
+    waited = format_seconds(waited_s)
     if agent is None:
         gone = f"agent {job.agent_id} is gone" if job.agent_id else "it is placed on no agent"
         return f"waited {waited}: {gone}"
@@ -83,8 +84,8 @@ def why_waiting(
     conflict = lease_conflict(agent, held_devices(agents.values()), exclusive=job.exclusive)
     ahead = [other for other in waiting if other.agent_id == agent.id and other.turn < job.turn]
     work = agent.seconds_for(sum(other.estimate_s for other in ahead) + remaining(agent, now=now))
-    in_turn = now - job.submitted_at - job.overtaken_s + work
-    left = max(0.0, job.submitted_at + rules.wait_limit * in_turn - now)
+    in_turn = waited_s - job.overtaken_s + work
+    left = max(0.0, rules.wait_limit * in_turn - waited_s)
     parts = [f"waited {waited} for agent {agent.id}", conflict or "it can start when the agent asks"]
     parts.append(f"{len(ahead)} came before it, about {format_seconds(work)} of work")
     if job.overtaken_s:

@@ -92,7 +92,7 @@ def choose_next(
             break
         contenders += 1
         size = job.estimate_s / speed
-        waited = now - job.submitted_at
+        waited = job.waited(now)
         score = (size * shares.get(job.user, 1.0) if shares else size) - ageing * waited
         allowed = size * caution <= slack
         if score < shortest_score and not allowed:
@@ -137,7 +137,7 @@ def _reason(
     guard: WaitingJob,
     rules: OrderRules,
 ) -> str:
-    size, waited = format_seconds(agent.seconds_for(job.estimate_s)), format_seconds(now - job.submitted_at)
+    size, waited = format_seconds(agent.seconds_for(job.estimate_s)), format_seconds(job.waited(now))
     if contenders == 1:
         text = f"the only job that waits for agent {agent.id}"
     elif blocked is not None:

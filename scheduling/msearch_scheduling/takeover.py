@@ -40,7 +40,7 @@ def take_over(
     for job in waiting:
         size = job.estimate_s / agent.speed
         weighted = size * shares.get(job.user, 1.0) if shares else size
-        key = (-job.priority, weighted - rules.ageing * (now - job.submitted_at), job.number)
+        key = (-job.priority, weighted - rules.ageing * job.waited(now), job.number)
         if best_key is not None and key >= best_key:
             continue
         if obstacle(job, agent, now=now) or not _sooner_here(job, size, agents.get(job.agent_id), before, now):

@@ -51,6 +51,10 @@ class WaitingJob:
         """Its place in the order of arrival: the higher priority first, then the older."""
         return (-self.priority, self.number)
 
+    def waited(self, now: float) -> float:
+        """How long it has waited; 0 where the clock was set back to before it came."""
+        return max(0.0, now - self.submitted_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob:

@@ -28,7 +28,7 @@ from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import CanonicalModels, Experimenting, Optimiser
 from search_service.usecases.follower import Follower
 from search_service.usecases.forecasting import PREDICTED_ACCURACY, Forecaster
-from search_service.usecases.leases import expire_leases
+from search_service.usecases.lease_keeping import LeaseKeeper
 from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.live_predictor import LivePredictor
 from search_service.usecases.once import forget_old_requests
@@ -122,6 +122,7 @@ class Service:
             wait=self._stopping.wait,
             lease_duration=timedelta(seconds=settings.lease_s),
         )
+        self._leases = LeaseKeeper(self._profiling)
         self._reviser = Reviser(self._profiling)
         self._stranded = StrandedJobs(self._profiling)
         self._access = open_access(database)
@@ -226,7 +227,7 @@ class Service:
     def _keep_leases(self) -> None:
         """Takes back leases, and keeps in order what waits."""
         counts = {
-            "leases_expired": expire_leases(self._profiling),
+            "leases_expired": self._leases.take_back(),
             "jobs_placed_again": self._stranded.place_again(),
             "estimates_revised": self._reviser.revise(),
         }

@@ -216,6 +216,13 @@ def renew(job: Job, lease: Lease, *, now: datetime, duration: timedelta) -> Job:
     return replace(job, expires_at=now + duration)
 
 
+def shorten(job: Job, latest: datetime) -> Job:
+    """Lets its lease end at `latest` if it would end later; any other job stays as it is."""
+    if job.state is not JobState.LEASED or job.expires_at is None or job.expires_at <= latest:
+        return job
+    return replace(job, expires_at=latest)
+
+
 def report_progress(job: Job, lease: Lease, progress: Progress) -> Job:
     """Notes how far the job is. Raises LeaseLost."""
     check_held(job, lease)

@@ -263,7 +263,10 @@ class Agent:
     devices: tuple[str, ...] = ()
 
     def state(self, now: datetime, gone_after: timedelta) -> AgentState:
-        """Where it stands at that time, if an agent not heard of for `gone_after` is gone."""
-        if now - self.last_seen_at > gone_after:
+        """Where it stands at that time, if an agent not heard of for `gone_after` is gone.
+
+        One that was heard of so much later was heard of before the clock was set back, which says as little.
+        """
+        if abs(now - self.last_seen_at) > gone_after:
             return AgentState.GONE
         return AgentState.DRAINING if self.draining else AgentState.ACTIVE

@@ -69,7 +69,7 @@ class Member:
 
     def away(self, now: datetime, gone_after: timedelta) -> str:
         """Why it takes no more jobs; "" where it does."""
-        if now - self.last_seen_at > gone_after:
+        if abs(now - self.last_seen_at) > gone_after:  # as Agent.state
             return f"was not heard of since {self.last_seen_at:%FT%TZ}"
         return "drains" if self.draining else ""
 

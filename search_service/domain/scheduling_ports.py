@@ -156,7 +156,7 @@ class AgentStore(Protocol):
         """Overwrites the agent of that id, which this unit of work has locked. Its name stays. Raises NotFound."""
 
     def touch(self, agent_id: str, at: datetime) -> None:
-        """Notes that it was heard of, unless it was later; harmless for an unknown one."""
+        """Notes that it was heard of, also where a clock was set back since; harmless for an unknown one."""
 
     def members(self) -> Sequence[Member]:
         """All agents as the scheduler sees them, by name."""

@@ -54,7 +54,7 @@ class MemoryAgents:
     def touch(self, agent_id: str, at: datetime) -> None:
         agents = self._session.write().agents
         agent = agents.get(agent_id)
-        if agent is not None and agent.last_seen_at < at:
+        if agent is not None:
             agents[agent_id] = replace(agent, last_seen_at=at)
 
     def members(self) -> Sequence[Member]:

@@ -20,11 +20,7 @@ _ALL = sa.select(agents).order_by(agents.c.name)
 _BY_ID = sa.select(agents).where(agents.c.id == sa.bindparam("agent_id"))
 _BY_NAME = sa.select(agents).where(agents.c.name == sa.bindparam("agent_name"))
 _LOCKED = _BY_ID.with_for_update()
-_TOUCH = (
-    sa.update(agents)
-    .where(agents.c.id == sa.bindparam("agent_id"), agents.c.last_seen_at < sa.bindparam("at"))
-    .values(last_seen_at=sa.bindparam("at"))
-)
+_TOUCH = sa.update(agents).where(agents.c.id == sa.bindparam("agent_id")).values(last_seen_at=sa.bindparam("at"))
 _OTHER = agent_devices.alias("other")
 _PEERS = (
     sa.select(_OTHER.c.agent_id)

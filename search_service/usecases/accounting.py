@@ -29,7 +29,7 @@ def end_lease(profiling: Profiling, unit: UnitOfWork, held: Job, ended: Job) -> 
     now = profiling.clock()
     unit.jobs.replace(ended)
     started = held.leased_at or now
-    seconds = max(0.0, (now - started).total_seconds())
+    seconds = _seconds_held(profiling, held, (now - started).total_seconds())
     learned = unit.scheduling.lock_learned()
     usage = unit.scheduling.usages([held.submitted_by])[held.submitted_by]
     unit.scheduling.put_usage(held.submitted_by, usage.after(seconds, now=now.timestamp()))
@@ -42,6 +42,12 @@ def end_lease(profiling: Profiling, unit: UnitOfWork, held: Job, ended: Job) -> 
         unit.jobs.replace(ended)
     unit.queue.overtake(held, started_s=started.timestamp(), seconds=seconds)
     return ended
+
+
+def _seconds_held(profiling: Profiling, held: Job, seconds: float) -> float:
+    """How long it was held, if the clock says so long: no agent works beyond the deadline, but a clock may be set."""
+    longest = (held.spec.deadline_s or USUAL_DEADLINE_S) + profiling.lease_duration.total_seconds()
+    return min(max(0.0, seconds), longest)
 
 
 def _judge(profiling: Profiling, unit: UnitOfWork, held: Job, ended: Job, fleet: Fleet) -> None:

@@ -137,7 +137,7 @@ def check_own(agent: Agent, caller: Caller | None) -> None:
 def note_heard(profiling: Profiling, agent: Agent) -> None:
     """Notes that the agent was heard of, unless that was noted a moment ago: most polls write nothing."""
     now = profiling.clock()
-    if now - agent.last_seen_at >= profiling.touch_every:
+    if abs(now - agent.last_seen_at) >= profiling.touch_every:
         with profiling.database.begin() as unit:
             unit.agents.touch(agent.id, now)
             unit.commit()

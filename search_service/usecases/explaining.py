@@ -44,7 +44,7 @@ def explain_job(profiling: Profiling, job_id: str) -> Explanation:
 def _why_pending(profiling: Profiling, unit: UnitOfWork, job: Job, fleet: Fleet) -> str:
     own = replace(fleet.new(job), agent_id=fleet.name(job.placed_on) if job.placed_on else "")
     if not job.placed_on:
-        waited = format_seconds(fleet.now - own.submitted_at)
+        waited = format_seconds(own.waited(fleet.now))
         last = job.decisions[-1].reason if job.decisions else "nothing was decided yet"
         return f"waited {waited} for an agent: {last}"
     queue = [fleet.waiting(queued) for queued in unit.queue.placed_on(job.placed_on)]

@@ -99,7 +99,8 @@ def read_fleet(profiling: Profiling, unit: UnitOfWork) -> Fleet:
             speed=speed,
             offers=member.offers,
             tier=tiers[member.host_class],
-            quarantined_until=member.conduct.quarantined_until,
+            # No quarantine is longer; what would end later was given before the clock was set back.
+            quarantined_until=min(member.conduct.quarantined_until, now.timestamp() + profiling.conduct.longest_s),
             devices=member.devices,
             running=_running(held.get(member.id, ()), speed, now),
             slots=member.capacity,

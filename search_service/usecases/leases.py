@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import StrEnum
 
 from search_service.domain import jobs
@@ -29,7 +28,6 @@ STANDS_BACK_S = 2.0
 
 LONGEST_CODE = 60
 LONGEST_MESSAGE = 20_000
-_EXPIRED_AT_ONCE = 500
 
 
 class Part(StrEnum):
@@ -70,7 +68,7 @@ def acquire_job(profiling: Profiling, caller: Caller | None, agent_id: str, wait
     """
     if not 0 <= wait_s <= LONGEST_WAIT_S:
         raise invalid("wait", f"must be from 0 to {LONGEST_WAIT_S:g} s, not {wait_s:g} s")
-    ends = profiling.clock() + timedelta(seconds=wait_s)
+    ends = profiling.monotonic() + wait_s
     while True:
         with profiling.database.begin() as unit:
             agent = unit.agents.get(agent_id)
@@ -83,7 +81,7 @@ def acquire_job(profiling: Profiling, caller: Caller | None, agent_id: str, wait
         note_heard(profiling, agent)
         if job is not None:
             return Acquired(lease=_lease(profiling, job), job=job, model=model, sample=sample, drain=agent.draining)
-        left_s = (ends - profiling.clock()).total_seconds()
+        left_s = ends - profiling.monotonic()
         if (
             agent.draining
             or left_s <= 0
@@ -223,27 +221,6 @@ def fetch_for_job(profiling: Profiling, caller: Caller | None, lease: Lease, par
             raise NotFound(f"no sample is stored for the model of job {job.id}", Reason.SAMPLE_NOT_FOUND)
         digest, size_bytes = sample.digest, sample.size_bytes
     return Fetched(digest=digest, size_bytes=size_bytes, chunks=profiling.blobs.read(digest))
-
-
-def expire_leases(profiling: Profiling) -> int:
-    """Takes back the leases that were not renewed in time and says how many.
-
-    Any number of replicas may do it at once, every few seconds. A service that was down does it first one lease
-    duration after its start, so that the agents that went on working can renew.
-    """
-    now = profiling.clock()
-    with profiling.database.begin() as unit:
-        due = unit.jobs.expired(now, _EXPIRED_AT_ONCE)
-    taken_back = 0
-    for job_id in due:
-        with profiling.database.begin() as unit:
-            job = unit.jobs.lock(job_id)
-            changed = jobs.expire(job, now=now)
-            if changed is not job:
-                end_lease(profiling, unit, job, changed)
-                unit.commit()
-                taken_back += 1
-    return taken_back
 
 
 def _needed(unit: UnitOfWork, job: Job) -> tuple[Model | None, DatasetSample | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,8 @@ class Profiling:
     """The collaborators of the use cases of jobs, agents and profiles.
 
     `wait` sleeps for so many seconds and says whether the service is stopping, in which case it returns at once. It
-    stands between two looks at the database of whoever waits for a change. `touch_every`: how often it is noted that
+    stands between two looks at the database of whoever waits for a change. `monotonic` gives the seconds of a clock
+    that nobody sets, for what lasts within this process. `touch_every`: how often it is noted that
     an agent was heard of, at most; an agent not heard of for `gone_after` is gone. `order` and `conduct` are the rules
     of the scheduler.
     """
@@ -30,6 +32,7 @@ class Profiling:
     clock: Clock
     new_id: NewId
     wait: Callable[[float], bool]
+    monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[], None] = _tell_nobody
     lease_duration: timedelta = timedelta(seconds=30)
     poll_interval: timedelta = timedelta(seconds=1)

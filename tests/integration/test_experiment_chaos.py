@@ -1,10 +1,14 @@
-"""An experiment goes on when an agent is lost and when the database restarts: nothing is lost, nothing counts twice."""
+"""An experiment goes on when an agent is lost, the database restarts, or the clock is set.
+
+Nothing is lost, nothing counts twice.
+"""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
@@ -13,6 +17,7 @@ import pytest
 from msearch.v1 import benchmark_service_pb2 as pb
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as prof
+from search_service.api import service as service_module
 from search_service.domain.ports import Database
 from search_service.storage.schema import migrate
 from search_service.storage.sql import open_database
@@ -121,3 +126,32 @@ def test_the_database_restarts_in_the_middle(tmp_path: Path, postgres: Restartab
         assert_counted_once(running, experiment_id)
         assert running.benchmarks.ListExperiments(pb.ListExperimentsRequest()).total_size == 1
     database.close()
+
+
+@pytest.mark.slow
+def test_the_clock_of_the_service_is_set_forward_and_back(
+    tmp_path: Path, sql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_by = [timedelta()]
+    monkeypatch.setattr(service_module, "_now", lambda: datetime.now(UTC) + set_by[-1])
+    with service_in_process(tmp_path, sql_database, lease_s="2") as running:
+        experiment_id = submit(running, GENERATED, allow_waiting=True).experiment.id
+        working, lost = FakeAgent(running.agents, "working").register(), FakeAgent(running.agents, "lost").register()
+        first, second = working.acquire(wait_s=10), lost.acquire(wait_s=10)
+        for hours in (3, -3):
+            set_by.append(timedelta(hours=hours))
+            ends = time.monotonic() + 5
+            while time.monotonic() < ends:
+                working.renew(first.lease)
+                time.sleep(0.5)
+        working.complete(first.lease, *profiles_for(first.job.spec))
+        working.complete(first.lease, *profiles_for(first.job.spec))
+        again = working.acquire(wait_s=10)
+        assert (again.job.id, again.job.attempt) == (second.job.id, 2), "the job of the lost agent"
+        with pytest.raises(grpc.RpcError) as caught:
+            lost.complete(second.lease, *profiles_for(second.job.spec))
+        assert caught.value.code() is grpc.StatusCode.ABORTED
+        working.complete(again.lease, *profiles_for(again.job.spec))
+        done = get(running, experiment_id)
+        assert done.cells == pb.CellCounts(total=8, measured=8)
+        assert_counted_once(running, experiment_id)

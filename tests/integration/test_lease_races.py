@@ -17,7 +17,8 @@ from search_service.domain.profiling import ProfileFilter
 from search_service.storage.sql import open_database
 from search_service.usecases.agents import AgentReport, register_agent
 from search_service.usecases.jobs import cancel_job, get_job, submit_job
-from search_service.usecases.leases import acquire_job, complete_job, expire_leases, fail_job, release_job, renew_lease
+from search_service.usecases.lease_keeping import expire_leases
+from search_service.usecases.leases import acquire_job, complete_job, fail_job, release_job, renew_lease
 from search_service.usecases.profiling import Profiling
 from tests.catalogue import NOW
 from tests.profiling_objects import a_profile, a_spec, an_agent
@@ -34,12 +35,12 @@ def replicas(sql_url: str) -> Iterator[tuple[Database, Database]]:
     other.close()
 
 
-def service(database: Database, late: float = 0.0) -> Profiling:
+def service(database: Database) -> Profiling:
     numbers = count(1)
     return Profiling(
         database=database,
         blobs=None,  # type: ignore[arg-type]  # nothing is fetched here
-        clock=lambda: NOW + timedelta(seconds=late),
+        clock=lambda: NOW,
         new_id=lambda prefix: f"{prefix}_{id(database)}_{next(numbers)}",
         wait=lambda _: True,
     )
@@ -70,7 +71,7 @@ def ends_of(lease: Lease, one: Profiling, other: Profiling) -> list[Callable[[],
         lambda: release_job(other, None, lease),
         lambda: renew_lease(one, None, lease),
         lambda: cancel_job(other, lease.job_id),
-        *[lambda by=by: expire_leases(service(by.database, late=31)) for by in (one, other)],
+        *[lambda by=by: expire_leases(by, NOW + timedelta(seconds=31)) for by in (one, other)],
     ]
 
 

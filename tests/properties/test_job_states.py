@@ -24,6 +24,7 @@ from search_service.usecases import leases as use
 from search_service.usecases.agents import AgentReport, drain_agent, register_agent
 from search_service.usecases.fleet import read_fleet
 from search_service.usecases.jobs import cancel_job, get_job, submit_job
+from search_service.usecases.lease_keeping import expire_leases
 from search_service.usecases.profiling import Profiling
 from tests.catalogue import NOW
 from tests.profiling_objects import a_profile, a_spec, an_agent
@@ -261,8 +262,8 @@ class JobStates(RuleBasedStateMachine):
             for held in job.held
             if held.live and held.expires_at <= self.now
         ]
-        assert use.expire_leases(self.profiling) == len(due)
-        assert use.expire_leases(self.profiling) == 0, "once more changes nothing"
+        assert expire_leases(self.profiling, self.now) == len(due)
+        assert expire_leases(self.profiling, self.now) == 0, "once more changes nothing"
         for job, held in due:
             job.failures.append("lease_expired")
             self.end(job, held, "expiry", self.after_failure(job, retry=True))

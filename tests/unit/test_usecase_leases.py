@@ -16,12 +16,12 @@ from search_service.domain.profiling import AgentState, InvalidReason, Measureme
 from search_service.usecases.agents import AgentReport, drain_agent, get_agent, list_agents, register_agent
 from search_service.usecases.fields import Reference
 from search_service.usecases.jobs import cancel_job, get_job, submit_job
+from search_service.usecases.lease_keeping import expire_leases
 from search_service.usecases.leases import (
     Acquired,
     Part,
     acquire_job,
     complete_job,
-    expire_leases,
     fail_job,
     fetch_for_job,
     release_job,
@@ -292,7 +292,7 @@ def test_a_lost_lease_is_refused_whatever_it_reports(at_work: AtWork) -> None:
     at_work.pass_time(30)
     assert renew_lease(at_work.profiling, None, lease)[0], "nobody has taken it back yet"
     at_work.pass_time(31)
-    assert expire_leases(at_work.profiling) == 1
+    assert expire_leases(at_work.profiling, at_work.now) == 1
     before = get_job(at_work.profiling, lease.job_id)
     assert (before.state, before.attempt_failures[0].code) == (JobState.PENDING, "lease_expired")
     calls = [
@@ -316,7 +316,7 @@ def test_attempts_end_with_the_last(at_work: AtWork) -> None:
         assert got.job is not None
         assert got.job.attempt == attempt
         at_work.pass_time(31)
-        assert expire_leases(at_work.profiling) == 1
+        assert expire_leases(at_work.profiling, at_work.now) == 1
         got = acquire_job(at_work.profiling, None, got.job.agent_id)
     assert got.job is None
     job = get_job(at_work.profiling, "job_2")

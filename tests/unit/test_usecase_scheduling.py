@@ -17,7 +17,8 @@ from search_service.domain.profiling import Precision, RunLimits
 from search_service.usecases.agents import AgentReport, drain_agent, get_agent, register_agent
 from search_service.usecases.explaining import explain_job
 from search_service.usecases.jobs import cancel_job, get_job, submit_job
-from search_service.usecases.leases import acquire_job, complete_job, expire_leases, fail_job, release_job
+from search_service.usecases.lease_keeping import expire_leases
+from search_service.usecases.leases import acquire_job, complete_job, fail_job, release_job
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.revising import Reviser
 from search_service.usecases.stranded import LOOKED_AT_ONCE, StrandedJobs
@@ -245,7 +246,7 @@ def vanish(at_work: AtWork, agent_id: str) -> None:
     """The agent takes a job and is not heard of again in time."""
     acquired(at_work, agent_id)
     at_work.pass_time(31)
-    assert expire_leases(at_work.profiling) == 1
+    assert expire_leases(at_work.profiling, at_work.now) == 1
 
 
 def test_repeat_offenders_are_quarantined_and_released(at_work: AtWork) -> None:
@@ -266,7 +267,7 @@ def test_repeat_offenders_are_quarantined_and_released(at_work: AtWork) -> None:
     assert names(at_work, [job]) == ["b"]
     assert acquired(at_work, b).id == job.id
     at_work.pass_time(601)
-    expire_leases(at_work.profiling)
+    expire_leases(at_work.profiling, at_work.now)
     assert get_agent(at_work.profiling, "a").quarantined_until is None
     assert acquired(at_work, a).id == job.id
 
@@ -344,7 +345,7 @@ def test_a_lost_run_goes_on_in_its_tier(at_work: AtWork) -> None:
     assert job.tier == "fast"
     acquired(at_work, holder)
     at_work.pass_time(31)
-    expire_leases(at_work.profiling)
+    expire_leases(at_work.profiling, at_work.now)
     joined(at_work, "new", host_class="newer", gflop_per_s=900.0)  # a tier above it: numbers move, the tier stays
     assert acquire_job(at_work.profiling, None, slow).job is None
     assert acquired(at_work, other).id == job.id
