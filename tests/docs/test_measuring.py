@@ -1,9 +1,11 @@
-"""What docs/measuring.md says of numbers, rules and files."""
+"""What docs/measuring.md says of numbers, and what it and docs/profiling.md say of rules."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+
+import pytest
 
 from profiler_agent.stats.percentiles import count_to_print, smallest_count
 
@@ -20,9 +22,14 @@ def test_the_sample_table_is_what_the_code_computes() -> None:
     assert f"(p50: {count_to_print(50)})" in PAGE
 
 
-def test_every_rule_of_the_wire_is_explained() -> None:
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("docs/measuring.md", "| rule | broken if |"), ("docs/profiling.md", "| rule | it did not hold because |")],
+)
+def test_every_rule_of_the_wire_is_explained(page: str, heading: str) -> None:
     proto = (ROOT / "protos/msearch/v1/profiles.proto").read_text(encoding="utf-8")
     comment = proto.split("// A rule that did not hold.")[1].split("string rule")[0]
     rules = set(re.findall(r'"([a-z_]+)"', comment))
-    table = PAGE.split("| rule | broken if |")[1].split("\n\n")[0]
-    assert set(re.findall(r"`([a-z_]+)`", table)) == rules
+    table = (ROOT / page).read_text(encoding="utf-8").split(heading)[1].split("\n\n")[0]
+    first_cells = "".join(re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE))
+    assert set(re.findall(r"`([a-z_]+)`", first_cells)) == rules
