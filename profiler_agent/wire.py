@@ -96,6 +96,7 @@ def read_load(message: pb.Load) -> Load:
         batching=batching,
         p99_limit_ms=message.p99_limit_ms,
         network=_read_network(message.network) if message.HasField("network") else None,
+        pipeline=message.pipeline,
     )
 
 
@@ -116,6 +117,7 @@ def write_load(load: Load) -> pb.Load:
         parameters=dict(load.parameters),
         trace_s=load.trace_s,
         p99_limit_ms=load.p99_limit_ms,
+        pipeline=load.pipeline,
     )
     if load.batching is not None:
         message.batching.max_batch = load.batching.max_batch

@@ -79,7 +79,10 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """The load of a run. `streams`: samples a query (multi_stream), clients (concurrency)."""
+    """The load of a run. `streams`: samples a query (multi_stream), clients (concurrency).
+
+    `pipeline`: requests carry rows, so that pre- and post-processing by the model's card are part of them.
+    """
 
     scenario: Scenario
     rate_per_s: float = 0.0
@@ -90,6 +93,7 @@ class Load:
     batching: Batching | None = None
     p99_limit_ms: float = 0.0
     network: Network | None = None
+    pipeline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

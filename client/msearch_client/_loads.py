@@ -3,8 +3,8 @@
     single_stream | multi_stream:8 | offline | concurrency:4 | server:100 | server:100,gamma,cv=2 | find_peak:20
 
 For server the number is queries a second, for find_peak the limit on the p99 in ms. Batching in front of the model
-appends ",batch=8,wait_ms=2"; a simulated network (server, find_peak) ",rtt_ms=40,up_mbit=10,down_mbit=30"; a p99 limit
-(for goodput) ",limit_ms=20".
+appends ",batch=8,wait_ms=2"; pre- and post-processing within the requests ",pipeline=1"; a simulated network (not for
+offline) ",rtt_ms=40,up_mbit=10,down_mbit=30"; a p99 limit (for goodput) ",limit_ms=20".
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ HINT = (
 )
 
 _NETWORK = ("rtt_ms", "up_mbit", "down_mbit")
+_OF_THE_FRONT = ("batch", "wait_ms", "pipeline", "limit_ms")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -72,7 +73,8 @@ class Load(Record):
     `rate_per_s` belongs to server; `streams` are samples a query (multi_stream) or clients (concurrency); `arrival` and
     its `parameters` say when the queries of server come; `trace_s` are arrival times in seconds for the arrival
     "trace"; `p99_limit_ms` is what find_peak must meet and what goodput counts elsewhere, 0 for none; `network` lies
-    between clients and model (server, find_peak).
+    between clients and model (not for offline); with `pipeline`, requests carry rows, so that pre- and post-processing
+    are part of them.
     """
 
     scenario: Scenario
@@ -84,6 +86,7 @@ class Load(Record):
     batching: Batching | None = None
     p99_limit_ms: float = 0.0
     network: Network | None = None
+    pipeline: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Load:
@@ -108,10 +111,12 @@ class Load(Record):
             if scenario is not Scenario.SERVER or not _NAME.fullmatch(arrival):
                 raise _wrong(text, f"{arrival!r} is not of the form name=number")
         values = _read_options(text, options)
-        batch, wait, limit = (values.pop(key, 0.0) for key in ("batch", "wait_ms", "limit_ms"))
+        batch, wait, pipeline, limit = (values.pop(key, 0.0) for key in _OF_THE_FRONT)
         network = Network(*(values.pop(key, 0.0) for key in _NETWORK))
-        if network != Network() and scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
-            raise _wrong(text, f"a network belongs to server and find_peak, not to {scenario}")
+        if network != Network() and scenario is Scenario.OFFLINE:
+            raise _wrong(text, "offline takes no network, since all of its samples lie at the model from the start")
+        if pipeline not in (0.0, 1.0):
+            raise _wrong(text, "pipeline must be 1, or be left out")
         if values and scenario is not Scenario.SERVER:
             raise _wrong(text, f"{scenario} takes no {', '.join(values)}")
         if wait and not batch:
@@ -133,6 +138,7 @@ class Load(Record):
             batching=Batching(int(batch), wait) if batch > 1 else None,
             p99_limit_ms=amount if scenario is Scenario.FIND_PEAK else limit,
             network=None if network == Network() else network,
+            pipeline=pipeline == 1.0,
         )
 
     def __str__(self) -> str:
@@ -150,6 +156,8 @@ class Load(Record):
             # As it travels, in whole nanoseconds: the service and the agent write the text of that.
             wait_ms = round(self.batching.max_wait_ms / 1e3 * 1e9) / 1e6
             parts += [f"batch={self.batching.max_batch}", f"wait_ms={wait_ms:g}"]
+        if self.pipeline:
+            parts.append("pipeline=1")
         if self.network is not None:
             amounts = (self.network.round_trip_ms, self.network.up_mbit_per_s, self.network.down_mbit_per_s)
             parts += [f"{name}={amount:g}" for name, amount in zip(_NETWORK, amounts, strict=True) if amount]
@@ -193,7 +201,7 @@ def _read_options(text: str, options: list[str]) -> dict[str, float]:
         if name in values:
             raise _wrong(text, f"{name} is given twice")
         values[name] = _read_number(text, number)
-        if name in ("batch", "wait_ms", "limit_ms", *_NETWORK) and values[name] < 0:
+        if name in (*_OF_THE_FRONT, *_NETWORK) and values[name] < 0:
             raise _wrong(text, f"{name} must not be below 0")
     return values
 

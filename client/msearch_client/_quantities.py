@@ -28,7 +28,8 @@ _BY_UNIT: dict[tuple[str, str], str] = {
     ("ms", LOWER): (
         "mean_ms p50_ms p90_ms p95_ms p99_ms p999_ms max_ms service_p50_ms service_p99_ms queue_p50_ms queue_p99_ms "
         "dispatch_p50_ms dispatch_p99_ms batch_wait_p50_ms batch_wait_p99_ms uplink_p50_ms uplink_p99_ms "
-        "downlink_p50_ms downlink_p99_ms preprocess_ms postprocess_ms "
+        "downlink_p50_ms downlink_p99_ms preprocess_ms postprocess_ms stage_uplink_ms stage_queue_ms "
+        "stage_preprocess_ms stage_inference_ms stage_postprocess_ms stage_downlink_ms "
         "cold_start_ms process_start_ms load_ms compile_ms first_inference_ms batch_slope_ms batch_intercept_ms"
     ),
     ("s", LOWER): "duration_s warm_up_s",

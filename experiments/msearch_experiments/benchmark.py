@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from msearch_card.errors import Problems
 from msearch_card.fields import Label, Part, Text, Whole
@@ -131,7 +131,13 @@ def _named_network(value: Any) -> Any:
 
 
 class Pipeline(Part):
-    """What lies around the model."""
+    """What lies around the model; its stages are timed within each request."""
+
+    processing: Annotated[bool, Strict()] = Field(
+        default=True,
+        description="Requests carry rows, and pre- and post-processing by the model's card are part of them; false: "
+        "they carry tensors.",
+    )
 
     network: OneOrMore[
         Annotated[
@@ -189,7 +195,7 @@ class Benchmark(Part):
     loads: OneOrMore[Load] = Field(
         default=(Loads(text="single_stream"),), description='Texts such as "server:100", or grids of loads.'
     )
-    pipeline: Pipeline = Pipeline()
+    pipeline: Pipeline | None = None
     limits: Limits = Limits()
     search: Search | None = None
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = Field(
@@ -198,11 +204,13 @@ class Benchmark(Part):
     memory_limit_bytes: Count | None = Field(default=None, description="Memory one run may take (8 GiB).")
 
     @model_validator(mode="after")
-    def _network_for_open_loops(self) -> Benchmark:
-        closed = [load.called for load in self.loads if load.called.partition(":")[0] not in ("server", "find_peak")]
-        if closed and any(network is not None and network.text for network in self.pipeline.network):
-            problem = f"belongs to the loads server and find_peak: give {closed[0]} a file of its own"
-            raise Problems([("pipeline.network", problem)])
+    def _no_network_to_what_is_there(self) -> Benchmark:
+        far = self.pipeline is not None and any(network and network.text for network in self.pipeline.network)
+        if far and any(load.called.partition(",")[0] == "offline" for load in self.loads):
+            problem = (
+                "has no use for the load offline, whose samples all lie at the model from the start: give it a file"
+            )
+            raise Problems([("pipeline.network", f"{problem} of its own")])
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from msearch_experiments.benchmark import MODEL_FREE, Batching, Benchmark, Generate, Network, Software
+from msearch_experiments.benchmark import MODEL_FREE, Batching, Benchmark, Generate, Pipeline, Software
 from msearch_experiments.canonical.architecture import Architecture
 from msearch_experiments.canonical.checking import canonical, plan_graph
 from msearch_experiments.errors import ArchitectureError, BenchmarkError, TooManyRuns
@@ -26,7 +26,7 @@ MOST_GENERATED = 1_000
 MOST_GENERATED_PARAMETERS = 1 << 30
 """Of all canonical models of a file together: 4 GiB in fp32, which the service stores."""
 
-_AFTER_BATCHING = ("rtt_ms", "up_mbit", "down_mbit", "limit_ms")
+_AFTER_BATCHING = ("pipeline", "rtt_ms", "up_mbit", "down_mbit", "limit_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -86,7 +86,7 @@ def count_cells(benchmark: Benchmark) -> int:
     models = len(benchmark.models or ()) + sum(_count_generated(block) for block in benchmark.generate or ())
     loads = sum(load.count for load in benchmark.loads)
     variants = sum(_count_variants(block, models) for block in benchmark.software)
-    return variants * loads * len(benchmark.hardware.host_class) * len(benchmark.pipeline.network)
+    return variants * loads * len(benchmark.hardware.host_class) * len(_around(benchmark.pipeline))
 
 
 def expand(
@@ -107,9 +107,9 @@ def expand(
         return point if canonical_text is None else LoadPoint(canonical_text(point), point.trace_s)
 
     points = tuple(
-        _over(point, network)
+        _within(point, around)
         for load in benchmark.loads
-        for point, network in product(load.points(), benchmark.pipeline.network)
+        for point, around in product(load.points(), _around(benchmark.pipeline))
     )
     cells = dict.fromkeys(
         Cell(model=model, load=read(_batched(point, batching)), host_class=host_class, **variant)
@@ -159,12 +159,21 @@ def _variants(block: Software) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _over(point: LoadPoint, network: Network | None) -> LoadPoint:
-    if network is None or not network.text:
+def _around(pipeline: Pipeline | None) -> tuple[str, ...]:
+    """What each pipeline adds to the text of a load."""
+    if pipeline is None:
+        return ("",)
+    processing = "pipeline=1" if pipeline.processing else ""
+    networks = ("" if network is None else network.text for network in pipeline.network)
+    return tuple(",".join(filter(None, (processing, network))) for network in networks)
+
+
+def _within(point: LoadPoint, around: str) -> LoadPoint:
+    if not around:
         return point
     # In the order of a canonical text: the limit comes last.
     head, limit, value = point.text.partition(",limit_ms=")
-    return LoadPoint(f"{head},{network.text}{limit}{value}", point.trace_s)
+    return LoadPoint(f"{head},{around}{limit}{value}", point.trace_s)
 
 
 def _batched(point: LoadPoint, batching: Batching | None) -> LoadPoint:

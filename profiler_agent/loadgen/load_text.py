@@ -1,8 +1,8 @@
 """The short, canonical text of a load. Equal loads have equal texts; the service and the client write the same.
 
 single_stream | multi_stream:STREAMS | offline | concurrency:CLIENTS | server:RATE[,ARRIVAL[,PARAMETER=NUMBER]...] |
-find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]; server and find_peak also by
-[,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
+find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,pipeline=1][,limit_ms=NUMBER]; all but offline
+also by [,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from profiler_agent.work import Batching, Load, Network, Scenario
 _COUNTED = (Scenario.MULTI_STREAM, Scenario.CONCURRENCY)
 _PLAIN = (Scenario.SINGLE_STREAM, Scenario.OFFLINE)
 _NETWORK = {"rtt_ms": "round_trip_ms", "up_mbit": "up_mbit_per_s", "down_mbit": "down_mbit_per_s"}
-_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms", *_NETWORK)
+NO_NETWORK_OFFLINE = "offline takes no network, since all of its samples lie at the model from the start"
+_OF_THE_FRONT = ("batch", "wait_ms", "pipeline", "limit_ms", *_NETWORK)
 
 
 def format_load(load: Load) -> str:
@@ -32,6 +33,8 @@ def format_load(load: Load) -> str:
         parts += [f"{name}={value:g}" for name, value in sorted(load.parameters.items())]
     if load.batching is not None and load.batching.max_batch > 1:
         parts.append(f"batch={load.batching.max_batch},wait_ms={load.batching.max_wait_ns / 1e6:g}")
+    if load.pipeline:
+        parts.append("pipeline=1")
     if load.network is not None:
         values = ((name, getattr(load.network, field)) for name, field in _NETWORK.items())
         parts += [f"{name}={value:g}" for name, value in values if value]
@@ -74,6 +77,7 @@ def parse_load(text: str) -> Load:
         batching=_batching(settings, text),
         p99_limit_ms=_positive(number, text) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
         network=_network(scenario, settings, text),
+        pipeline=_pipeline(settings, text),
     )
 
 
@@ -90,11 +94,18 @@ def _network(scenario: Scenario, settings: dict[str, float], text: str) -> Netwo
     network = Network(**{field: settings[name] for name, field in _NETWORK.items() if name in settings})
     if network == Network():
         return None
-    if scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
-        raise InvalidLoad(f"a network belongs to the scenarios server and find_peak: {text!r}")
+    if scenario is Scenario.OFFLINE:
+        raise InvalidLoad(f"{NO_NETWORK_OFFLINE}: {text!r}")
     if min(network.round_trip_ms, network.up_mbit_per_s, network.down_mbit_per_s) < 0:
         raise InvalidLoad(f"{', '.join(_NETWORK)} in {text!r} must not be negative")
     return network
+
+
+def _pipeline(settings: dict[str, float], text: str) -> bool:
+    asked = settings.get("pipeline", 0.0)
+    if asked not in (0.0, 1.0):
+        raise InvalidLoad(f"pipeline in {text!r} must be 1, or be left out")
+    return asked == 1.0
 
 
 def _positive(number: str, whole: str) -> float:

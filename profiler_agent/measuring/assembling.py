@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from profiler_agent.errors import JobError
 from profiler_agent.loadgen.load_text import format_load
 from profiler_agent.measuring.messages import InputsResult, RunResult, VerifyResult
+from profiler_agent.measuring.stages import STAGES, stage_name
 from profiler_agent.stats.batch_law import fit_batch_law
 from profiler_agent.stats.histogram import merge_histograms
 from profiler_agent.stats.repeats import median_interval
@@ -26,6 +27,8 @@ from profiler_agent.work import (
 
 LARGEST_OF_RUNS = frozenset({"max_ms", "peak_memory_bytes", "device_memory_bytes"})
 """Quantities whose value over several runs is the largest; of all others it is the median."""
+
+STAGE_NAMES = frozenset(map(stage_name, STAGES))
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -144,13 +147,30 @@ def _profile(candidate: Candidate, load: Load, inputs: InputsResult, offer: Offe
 def sum_up(runs: Sequence[RunResult]) -> list[Measurement]:
     """Each quantity over several runs: the median of the runs' values with the interval of that median.
 
-    One run alone keeps its own interval. A quantity that no run could measure stays as it is, with its reason.
+    One run alone keeps its own interval. A quantity that no run could measure stays as it is, with its reason. Stages
+    are those of the run whose mean latency is the median, so that they add up to it.
     """
     by_name: dict[str, list[Measurement]] = {}
     for run in runs:
         for one in run.measurements:
             by_name.setdefault(one.name, []).append(one)
-    return [_over_runs(found) for found in by_name.values()]
+    middle = [{one.name: one for one in run.measurements} for run in _middle(runs)]
+    return [
+        _of_middle([run[name] for run in middle if name in run] or found) if name in STAGE_NAMES else _over_runs(found)
+        for name, found in by_name.items()
+    ]
+
+
+def _middle(runs: Sequence[RunResult]) -> list[RunResult]:
+    """The run whose mean latency is the median, or the two that it lies between."""
+    means = [(one.value, place) for place, run in enumerate(runs) for one in run.measurements if one.name == "mean_ms"]
+    means.sort()
+    return [runs[means[place][1]] for place in sorted({(len(means) - 1) // 2, len(means) // 2})] if means else []
+
+
+def _of_middle(found: Sequence[Measurement]) -> Measurement:
+    known = [one for one in found if one.source != "none"]
+    return replace(known[0], value=statistics.fmean(one.value for one in known)) if known else found[0]
 
 
 def _over_runs(found: Sequence[Measurement]) -> Measurement:

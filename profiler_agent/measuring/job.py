@@ -152,6 +152,7 @@ class _Job:
             seed=limits.seed + repeat,
             price_table=self._order.price_table,
             host_class=self._order.host_class,
+            sample_file=self._order.sample_file if load.pipeline else None,
         )
         entry.runs.setdefault(text, []).append(self._call("run_variant", order, RunResult))
 

@@ -98,7 +98,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
-    """One run of one variant under one load."""
+    """One run of one variant under one load. `sample_file`: the rows that the requests of a pipeline carry, if any."""
 
     compile: VariantOrder
     load: Load
@@ -106,6 +106,7 @@ class RunOrder:
     seed: int
     price_table: Path | None
     host_class: str
+    sample_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,88 +1,144 @@
-"""The way around the model: of a request over a simulated network to it, and of its answer back.
+"""Requests that carry rows: pre-processing, inference and post-processing within each call, as a server would do it.
 
-Requests travel over one link, answers over another: bytes one after another at the link's bandwidth, and each message
-half of the round trip longer. The model's side is measured for real, at the times at which requests arrive there. So a
-network costs no measuring time and disturbs nothing, and a request that waits for the link is charged for it like one
-that waits for the model: response latency counts from when the client was to send it to when its answer has arrived.
+A row travels as the source dataset has it (an encoded image, a text, values), the model's card turns it into tensors
+and the outputs into class probabilities, and these travel back. All three parts are computed for real, in the thread
+that answers, so that they wait for each other as they would in a server; each call notes what they took.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler_agent.loadgen.requests import Requests, Times
-from profiler_agent.work import InvalidReason, Network
+from profiler_agent.backends.base import CompiledModel
+from profiler_agent.errors import JobError, WrongOutput
+from profiler_agent.measuring.rows import UNREADABLE, Rows, cast_alike, open_sample
+from profiler_agent.measuring.target import bytes_of, joins_rows
 
-_NS_PER_MS = 1e6
-_BITS = 8
+NO_SAMPLE = "no sample of the source dataset is stored, so requests carry tensors"
+NO_OUTPUT = "the model's card has no output, so answers are its tensors"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One direction: messages take `send_ns` each, one after another, and then `delay_ns` until they arrive."""
+class Processing(NamedTuple):
+    """What pre- and post-processing of one call took, in nanoseconds."""
 
-    send_ns: int
-    delay_ns: int
+    before_ns: int
+    after_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawRows:
+    """Rows of the source dataset that the card can read: a record batch, and the card itself."""
+
+    card: Any
+    batch: Any
 
     @classmethod
-    def of(cls, mbit_per_s: float, size_bytes: float, round_trip_ms: float) -> Link:
-        """A link for messages of that size; a bandwidth of 0 is unlimited."""
-        send_ns = size_bytes * _BITS * 1e3 / mbit_per_s if mbit_per_s else 0.0
-        return cls(round(send_ns), round(round_trip_ms * _NS_PER_MS / 2))
+    def read(cls, card_json: str, sample_file: Path) -> RawRows:
+        """The rows of a sample.
 
-    def deliver(self, departures_ns: Times) -> Times:
-        """When messages that leave at these times arrive, in nanoseconds, in the order given. [n]
-
-        The link serves them as they come: end(i) = max(departure(i), end(i - 1)) + send, which unrolled is
-        max over j <= i of (departure(j) - j send) + (i + 1) send.
+        Raises:
+            JobError: the sample cannot be read as the card says.
         """
-        order = np.argsort(departures_ns, kind="stable")
-        steps = np.arange(order.size, dtype=np.int64) * self.send_ns
-        ends = np.maximum.accumulate(departures_ns[order] - steps) + steps + self.send_ns
-        arrivals = np.empty_like(ends)
-        arrivals[order] = ends + self.delay_ns
-        return arrivals
+        import pyarrow as pa  # noqa: PLC0415 - only runs of a pipeline need it
+
+        opened = open_sample(card_json, sample_file)
+        kept = np.flatnonzero(opened.prepared.kept)
+        if not kept.size:
+            raise JobError(f"{UNREADABLE}: {opened.prepared.problem}")
+        return cls(opened.card, opened.batch.take(pa.array(kept)))
 
 
-class Journey:
-    """The network of one run. Requests have `request_bytes`, answers `response_bytes` each."""
+class PipelineTarget:
+    """Implements `loadgen.target.Target`; a sample is a chunk of `batch_size` rows. `calls` holds one entry a call.
 
-    def __init__(self, network: Network, request_bytes: float, response_bytes: float) -> None:
-        self._up = Link.of(network.up_mbit_per_s, request_bytes, network.round_trip_ms)
-        self._down = Link.of(network.down_mbit_per_s, response_bytes, network.round_trip_ms)
-        self._departures_ns: Times = np.empty(0, np.int64)
+    Not for several threads, as a compiled model is not.
+    """
 
-    def arrive(self, departures_ns: Times) -> Times:
-        """When requests that clients send at these times, ascending, arrive at the model. [n]"""
-        self._departures_ns = departures_ns
-        return self._up.deliver(departures_ns)
+    def __init__(
+        self,
+        compiled: CompiledModel,
+        raw: RawRows,
+        prepared: Rows,
+        batch_size: int,
+        now: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - as above
 
-    def as_clients_see(self, requests: Requests) -> Requests:
-        """The requests from their sending by a client to the arrival of their answers; failed ones have none."""
-        answered = ~requests.failed
-        finished_ns = requests.finished_ns.copy()
-        finished_ns[answered] = self._down.deliver(requests.finished_ns[answered])
-        return replace(requests, scheduled_ns=self._departures_ns[: requests.count], finished_ns=finished_ns)
+        self._compiled = compiled
+        self._card = raw.card
+        self._prepared = prepared
+        self._batch_size = batch_size
+        self._joins = joins_rows(compiled, batch_size)
+        self._now = now
+        count = max(raw.batch.num_rows // batch_size, 1)
+        tiled = raw.batch.take(pa.array(np.arange(count * batch_size) % raw.batch.num_rows))
+        self._chunks = [tiled.slice(place * batch_size, batch_size) for place in range(count)]
+        self.samples = count
+        self.calls: list[Processing] = []
 
-    def overload(self) -> tuple[InvalidReason, ...]:
-        """Says so where a link was sent more than it carries: what waits for it then grows for as long as the run."""
-        span_ns = int(np.ptp(self._departures_ns)) if self._departures_ns.size else 0
-        return tuple(
-            InvalidReason(
-                "unsteady",
-                f"{way} carries {1e9 / link.send_ns:,.4g} messages of this size a second, "
-                f"{self._departures_ns.size / span_ns * 1e9:,.4g} were sent",
-            )
-            for way, link in (("the link to the model", self._up), ("the link to the clients", self._down))
-            if span_ns and link.send_ns * self._departures_ns.size > span_ns
-        )
+    @property
+    def request_bytes(self) -> float:
+        """Mean bytes of the rows of one sample, as Arrow holds them."""
+        return float(sum(chunk.nbytes for chunk in self._chunks) / self.samples)
 
+    @property
+    def response_bytes(self) -> int:
+        """Bytes of what answers one sample; found by one call."""
+        return bytes_of(self._after(self._infer(self._before([0]), 1)))
 
-def bytes_of(tensors: Mapping[str, NDArray[Any]]) -> int:
-    """Bytes of the tensors of a message; what an encoding adds is left out."""
-    return sum(tensor.nbytes for tensor in tensors.values())
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """Stages that its requests do not have, and why."""
+        return {"postprocess": NO_OUTPUT} if self._card.output is None else {}
+
+    def run(self, samples: Sequence[int]) -> None:
+        """One call on these samples, from rows to probabilities."""
+        began = prepared = answered = self._now()
+        try:
+            feed = self._before(samples)
+            prepared = answered = self._now()
+            outputs = self._infer(feed, len(samples))
+            answered = self._now()
+            self._after(outputs)
+        finally:
+            self.calls.append(Processing(prepared - began, self._now() - answered))
+
+    def _before(self, samples: Sequence[int]) -> dict[str, NDArray[Any]]:
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        from msearch_card.inputs import prepare  # noqa: PLC0415
+
+        chunks = [self._chunks[sample] for sample in samples]
+        rows = chunks[0] if len(chunks) == 1 else pa.Table.from_batches(chunks).combine_chunks().to_batches()[0]
+        feed = prepare(self._card, rows).feed(list(self._prepared.tensors))
+        return cast_alike(feed, self._prepared)
+
+    def _infer(self, feed: Mapping[str, NDArray[Any]], samples: int) -> Mapping[str, NDArray[Any]]:
+        """One call; one a sample where the model's batch is fixed."""
+        if samples == 1 or self._joins:
+            return self._compiled.run(dict(feed))
+        size = self._batch_size
+        parts = [
+            self._compiled.run({name: tensor[place * size : (place + 1) * size] for name, tensor in feed.items()})
+            for place in range(samples)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _after(self, outputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """What is sent back: class probabilities, or the outputs where the card does not say how to read them."""
+        from msearch_card import OutputError  # noqa: PLC0415 - as above
+        from msearch_card.outputs import probabilities  # noqa: PLC0415
+
+        if self._card.output is None:
+            return outputs
+        try:
+            return {"probabilities": probabilities(self._card, outputs).astype(np.float32)}
+        except OutputError as error:
+            raise WrongOutput(str(error)) from None

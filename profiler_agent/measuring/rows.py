@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ MOST_ROWS = 512
 """Rows kept. Without a single disagreement, 299 rows show that fewer than 1 % disagree (at 95 %)."""
 
 LARGEST_BYTES = 256 << 20
+UNREADABLE = "the sample cannot be read as the card says"
 _INPUT, _OUTPUT, _LABELS = "input:", "output:", "labels"
 
 
@@ -70,6 +71,15 @@ class ReadSample:
     problem: str
 
 
+class OpenedSample(NamedTuple):
+    """The first rows of a sample as they are stored, the card, and what it prepared of them, at that cost a row."""
+
+    card: Any
+    batch: Any
+    prepared: Any
+    per_row_ns: float
+
+
 def save(path: Path, rows: Rows) -> None:
     """Writes the rows, without pickling: strings as fixed-width text."""
     arrays = {f"{_INPUT}{name}": _plain(tensor) for name, tensor in rows.tensors.items()}
@@ -89,13 +99,13 @@ def load(path: Path) -> Rows:
     return Rows(tensors, labels, outputs)
 
 
-def read_sample(card_json: str, sample_file: Path, label_column: str, specs: Sequence[TensorSpec]) -> ReadSample:
-    """The first rows of the sample as the model's tensors.
+def open_sample(card_json: str, sample_file: Path) -> OpenedSample:
+    """The first rows of the sample, read as the card says.
 
     Raises:
-        JobError: the sample cannot be read as the card says; the message tells why.
+        JobError: they cannot be; the message tells why.
     """
-    import pyarrow as pa  # noqa: PLC0415 - the measuring processes must not load it
+    import pyarrow as pa  # noqa: PLC0415 - runs that measure tensors must not load it
 
     from msearch_card import CardError, InputError, parse_card  # noqa: PLC0415
     from msearch_card.inputs import prepare  # noqa: PLC0415
@@ -108,16 +118,34 @@ def read_sample(card_json: str, sample_file: Path, label_column: str, specs: Seq
         started = time.perf_counter_ns()
         prepared = prepare(card, batch)
         per_row_ns = (time.perf_counter_ns() - started) / max(len(batch), 1)
-        feed = prepared.feed([spec.name for spec in specs])
     except (CardError, InputError, pa.ArrowException, OSError, IndexError) as error:
-        raise JobError(f"the sample cannot be read as the card says: {error}") from None
+        raise JobError(f"{UNREADABLE}: {error}") from None
+    return OpenedSample(card, batch, prepared, per_row_ns)
+
+
+def read_sample(card_json: str, sample_file: Path, label_column: str, specs: Sequence[TensorSpec]) -> ReadSample:
+    """The first rows of the sample as the model's tensors.
+
+    Raises:
+        JobError: the sample cannot be read as the card says; the message tells why.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - the measuring processes must not load it
+
+    from msearch_card import InputError  # noqa: PLC0415
+
+    opened = open_sample(card_json, sample_file)
+    card, batch, prepared = opened.card, opened.batch, opened.prepared
+    try:
+        feed = prepared.feed([spec.name for spec in specs])
+    except InputError as error:
+        raise JobError(f"{UNREADABLE}: {error}") from None
     tensors = {spec.name: _cast(feed[spec.name], spec) for spec in specs}
     kept = np.flatnonzero(prepared.kept)
     labels = _labels(batch.column(label_column).take(pa.array(kept)), card.classes) if label_column else None
     rows = Rows(tensors, labels)
     if not len(kept):
         raise JobError(f"no row of the sample can be read as the card says: {prepared.problem}")
-    return ReadSample(_within_bytes(rows), per_row_ns, prepared.problem)
+    return ReadSample(_within_bytes(rows), opened.per_row_ns, prepared.problem)
 
 
 def tile(rows: Rows, count: int) -> Rows:
@@ -155,6 +183,14 @@ def _cast(tensor: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     if spec.element_type in ("float16", "float64") and tensor.dtype.kind == "f":
         return tensor.astype(spec.element_type)
     return tensor
+
+
+def cast_alike(feed: Mapping[str, NDArray[Any]], like: Rows) -> dict[str, NDArray[Any]]:
+    """The tensors in the types of the prepared ones; text stays as it is."""
+    return {
+        name: tensor.astype(like.tensors[name].dtype, copy=False) if tensor.dtype.kind == "f" else tensor
+        for name, tensor in feed.items()
+    }
 
 
 def _plain(tensor: NDArray[Any]) -> NDArray[Any]:

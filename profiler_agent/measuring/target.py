@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from profiler_agent.backends.base import CompiledModel
 from profiler_agent.errors import BackendUnavailable
-from profiler_agent.measuring.pipeline import bytes_of
 from profiler_agent.measuring.rows import MOST_ROWS, Rows, tile
 
 
@@ -66,3 +65,8 @@ def joins_rows(compiled: CompiledModel, batch_size: int) -> bool:
             f"ask for batch={sizes}, or export the model with a free batch dimension"
         )
     return not fixed
+
+
+def bytes_of(tensors: Mapping[str, NDArray[Any]]) -> int:
+    """Bytes of the tensors of a message; what an encoding adds is left out."""
+    return sum(tensor.nbytes for tensor in tensors.values())

@@ -1,8 +1,8 @@
 """The short, canonical text of a load, and which loads can be.
 
     single_stream | multi_stream:STREAMS | offline | concurrency:CLIENTS | server:RATE[,ARRIVAL[,PARAMETER=NUMBER]...] |
-    find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,limit_ms=NUMBER]; server and find_peak also
-    by [,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
+    find_peak:P99_LIMIT_MS, each followed by [,batch=MOST,wait_ms=NUMBER][,pipeline=1][,limit_ms=NUMBER]; all but
+    offline also by [,rtt_ms=NUMBER][,up_mbit=NUMBER][,down_mbit=NUMBER] before the limit
 
 Equal loads have equal texts: parameters are sorted by name, numbers stand as %g, the arrival pattern poisson is left
 out. The seed and the times of a trace are no part of the text.
@@ -34,7 +34,7 @@ _PATTERN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _COUNTED = {Scenario.MULTI_STREAM: "samples a query", Scenario.CONCURRENCY: "clients"}
 _NETWORK = {"rtt_ms": "round_trip_ms", "up_mbit": "up_mbit_per_s", "down_mbit": "down_mbit_per_s"}
-_OF_THE_FRONT = ("batch", "wait_ms", "limit_ms", *_NETWORK)
+_OF_THE_FRONT = ("batch", "wait_ms", "pipeline", "limit_ms", *_NETWORK)
 
 
 def format_load(load: Load) -> str:
@@ -51,6 +51,8 @@ def format_load(load: Load) -> str:
         parts += [f"{name}={value:g}" for name, value in sorted(load.parameters.items())]
     if load.batching is not None and load.batching.max_batch > 1:
         parts.append(f"batch={load.batching.max_batch},wait_ms={load.batching.max_wait_ns / 1e6:g}")
+    if load.pipeline:
+        parts.append("pipeline=1")
     if load.network is not None:
         values = ((name, getattr(load.network, field)) for name, field in _NETWORK.items())
         parts += [f"{name}={value:g}" for name, value in values if value]
@@ -91,6 +93,7 @@ def parse_load(text: str, path: str = "load", trace_s: tuple[float, ...] = ()) -
         batching=_read_batching(path, settings),
         p99_limit_ms=_number(path, number) if scenario is Scenario.FIND_PEAK else settings.get("limit_ms", 0.0),
         network=Network(**{field: settings[name] for name, field in _NETWORK.items() if name in settings}),
+        pipeline=_read_pipeline(path, settings),
     )
     return check_load(load, path)
 
@@ -125,6 +128,7 @@ def check_load(load: Load, path: str) -> Load:
         batching=_check_batching(load.batching, path),
         p99_limit_ms=load.p99_limit_ms,
         network=_check_network(load, path),
+        pipeline=load.pipeline,
     )
 
 
@@ -172,9 +176,11 @@ def _check_network(load: Load, path: str) -> Network | None:
     network = load.network
     if network is None or network == Network():
         return None
-    if load.scenario not in (Scenario.SERVER, Scenario.FIND_PEAK):
+    if load.scenario is Scenario.OFFLINE:
         raise _invalid(
-            f"{path}.network", f"a network belongs to the scenarios server and find_peak, not {load.scenario}"
+            f"{path}.network",
+            "offline takes no network, since all of its samples lie at the model from the start: leave it out, or "
+            "measure concurrency",
         )
     largest = {"round_trip_ms": LONGEST_ROUND_TRIP_MS}
     for field in _NETWORK.values():
@@ -193,6 +199,13 @@ def _read_batching(path: str, settings: dict[str, float]) -> Batching | None:
         raise _invalid(path, "batch must be a whole number")
     wait_ms = settings.get("wait_ms", 0.0)
     return Batching(max_batch=int(settings["batch"]), max_wait_ns=round(wait_ms * 1e6))
+
+
+def _read_pipeline(path: str, settings: dict[str, float]) -> bool:
+    asked = settings.get("pipeline", 0.0)
+    if asked not in (0.0, 1.0):
+        raise _invalid(path, f"pipeline must be 1, or be left out, not {asked:g}")
+    return asked == 1.0
 
 
 def _number(path: str, text: str) -> float:

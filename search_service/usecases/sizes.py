@@ -177,7 +177,9 @@ def _driven_s(load: Load, limits: RunLimits, latency_s: float) -> float:
         seconds = max(least_s, queries / load.rate_per_s)
     else:
         side_by_side = load.streams if load.scenario is Scenario.CONCURRENCY else 1
-        seconds = max(least_s, queries * latency_s / side_by_side)
+        # Behind a network a client waits for the way there and back, too.
+        round_trip_s = load.network.round_trip_ms / 1e3 if load.network is not None else 0.0
+        seconds = max(least_s, queries * (latency_s + round_trip_s) / side_by_side)
     seconds = min(seconds, limits.max_duration_s or max(least_s, _DEFAULTS.max_duration_s))
     if load.scenario is Scenario.FIND_PEAK:
         seconds *= 1 + FIND_PEAK_TRIALS * FIND_PEAK_TRIAL_SHARE

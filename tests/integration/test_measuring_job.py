@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,41 @@ def test_a_network_between_clients_and_model_is_timed_by_its_stages(tmp_path: Pa
     if far.histogram:  # on a busy machine no run may be valid
         seen = HdrHistogram.decode(far.histogram)
         assert seen.get_min_value() >= 42_000, "the histogram is that of what clients see"
+
+
+def test_the_stages_of_a_pipeline_add_up_to_the_latency_under_every_load(tmp_path: Path) -> None:
+    far = ",pipeline=1,rtt_ms=4,up_mbit=1"
+    loads = [
+        "single_stream,pipeline=1",
+        f"concurrency:3,batch=2,wait_ms=1{far}",
+        f"server:200{far}",
+        "offline,pipeline=1",
+    ]
+    found = Bench(tmp_path).measure(
+        [Variant(backend="onnxruntime")],
+        loads,
+        artifact=network(),
+        sample=sample_rows(),
+        limits=replace(QUICK, repeats=1),
+    )
+    assert [profile.load_text for profile in found] == loads
+    for profile in found:
+        stages = {one.name: one.value for one in profile.measurements if one.name.startswith("stage_")}
+        assert sum(stages.values()) == pytest.approx(value(profile, "mean_ms"))
+        assert stages["stage_preprocess_ms"] > 0
+        assert stages["stage_postprocess_ms"] > 0
+        assert ("stage_uplink_ms" in stages) == ("rtt_ms" in profile.load_text)
+    # A row of 6 numbers of 4 bytes takes 0.192 ms at 1 Mbit/s, and half of the round trip is 2 ms.
+    assert value(found[2], "stage_uplink_ms") >= 2.19
+
+
+def test_a_pipeline_without_rows_says_so(tmp_path: Path) -> None:
+    (profile,) = Bench(tmp_path).measure(
+        [Variant(backend="null", mode="constant:1ms")], ["single_stream,pipeline=1,rtt_ms=2"]
+    )
+    missing = {one.name: one.detail for one in profile.measurements if one.source == "none"}
+    for name in ("stage_preprocess_ms", "stage_postprocess_ms"):
+        assert missing[name] == "no sample of the source dataset is stored, so requests carry tensors"
+    parts = ("uplink", "queue", "inference", "downlink")
+    assert sum(value(profile, f"stage_{part}_ms") for part in parts) == pytest.approx(value(profile, "mean_ms"))
+    assert value(profile, "p50_ms") >= 3.0

@@ -22,7 +22,7 @@ from search_service.domain.profiling import Batching, Load, Network, Scenario
 # Numbers that %g keeps.
 numbers = st.integers(1, 999_999).map(lambda n: n / 1000)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(
-    lambda name: name not in ("batch", "wait_ms", "limit_ms", "rtt_ms", "up_mbit", "down_mbit")
+    lambda name: name not in ("batch", "wait_ms", "pipeline", "limit_ms", "rtt_ms", "up_mbit", "down_mbit")
 )
 
 
@@ -48,7 +48,8 @@ def loads(draw: st.DrawFn) -> Load:
         parameters=draw(st.dictionaries(names, numbers, max_size=3)) if server else {},
         batching=None if batch is None else Batching(max_batch=batch, max_wait_ns=draw(st.integers(0, 9_999)) * 1000),
         p99_limit_ms=draw(numbers) if limited else 0.0,
-        network=draw(networks) if scenario in (Scenario.SERVER, Scenario.FIND_PEAK) else None,
+        network=None if scenario is Scenario.OFFLINE else draw(networks),
+        pipeline=draw(st.booleans()),
     )
 
 
@@ -73,6 +74,7 @@ def test_service_agent_and_client_write_and_read_the_same(load: Load) -> None:
     assert str(client_load) == text
     assert (client_load.network is None) == (load.network is None)
     assert client_load.network is None or client_load.network.to_dict() == values["network"]
+    assert client_load.pipeline is load.pipeline
     assert (client_load.scenario.value, client_load.rate_per_s, client_load.streams, client_load.p99_limit_ms) == (
         load.scenario.value,
         load.rate_per_s,
@@ -104,6 +106,10 @@ def test_the_order_of_parameters_does_not_matter(load: Load, parameters: dict[st
             "server:5,batch=2,wait_ms=0,rtt_ms=40,down_mbit=30,limit_ms=9",
         ),
         ("server:5,rtt_ms=0", "server:5"),
+        ("single_stream,rtt_ms=5", "single_stream,rtt_ms=5"),
+        ("concurrency:4,rtt_ms=5,pipeline=1,batch=2", "concurrency:4,batch=2,wait_ms=0,pipeline=1,rtt_ms=5"),
+        ("offline,pipeline=1", "offline,pipeline=1"),
+        ("offline,pipeline=0", "offline"),
     ],
 )
 def test_texts_have_one_canonical_form(text: str, canonical: str) -> None:
@@ -137,7 +143,8 @@ def test_texts_have_one_canonical_form(text: str, canonical: str) -> None:
         ("server:5,limit_ms=-1", "from 0 to"),
         ("find_peak:0", "above 0"),
         ("find_peak:20,limit_ms=5", "already"),
-        ("single_stream,rtt_ms=5", "server and find_peak"),
+        ("offline,rtt_ms=5", "all of its samples lie at the model"),
+        ("offline,pipeline=2", "pipeline must be 1"),
         ("server:5,rtt_ms=-1", "from 0 to"),
         ("server:5,up_mbit=1e9", "from 0 to"),
     ],

@@ -38,6 +38,7 @@ LOAD = Load(
     parameters={"cv": 2.0},
     batching=Batching(max_batch=8, max_wait_ns=2_500_000),
     network=Network(round_trip_ms=40.0, up_mbit_per_s=10.5, down_mbit_per_s=30.0),
+    pipeline=True,
     p99_limit_ms=20.0,
 )
 MEASUREMENT = Measurement(name="p50_ms", value=1.25, unit="ms", low=1.0, high=1.5, source="requests", detail="d")

@@ -279,6 +279,26 @@ def test_stages_show_the_ways_over_a_network() -> None:
     assert (shown["way to the model"], shown["execution"], shown["way back"]) == (25.0, 1.0, 26.0)
 
 
+def test_stages_of_a_pipeline_are_drawn_as_they_add_up() -> None:
+    profile = make_profile(SMALL, "onnxruntime fp32", "server:200,pipeline=1,rtt_ms=50")
+    means = {"stage_uplink_ms": 25.0, "stage_queue_ms": 0.5, "stage_preprocess_ms": 0.25, "stage_inference_ms": 1.0,
+             "stage_postprocess_ms": 0.125, "stage_downlink_ms": 26.0, "mean_ms": 52.875}  # fmt: skip
+    for name, value in means.items():
+        profile = with_value(profile, name, value)
+    plain = make_profile(SMALL, "onnxruntime fp32", "server:200")
+    staged, medians = findings("stages", [profile, plain]).charts
+    assert isinstance(staged, Stacks)
+    assert isinstance(medians, Stacks)
+    if staged.axis.title.startswith("median"):
+        staged, medians = medians, staged
+    assert staged.parts == (
+        "way to the model", "queueing", "pre-processing", "execution", "post-processing", "way back"
+    )  # fmt: skip
+    assert staged.stacks[0].values == (25.0, 0.5, 0.25, 1.0, 0.125, 26.0)
+    assert sum(staged.stacks[0].values) == staged.stacks[0].mark
+    assert (staged.mark, medians.mark) == ("mean of the whole", "median of the whole")
+
+
 def test_a_load_curve_joins_valid_points_only() -> None:
     rates = (100, 200, 300)
     profiles = [

@@ -77,21 +77,29 @@ def test_a_trace_takes_its_times_along():
     assert [cell.load for cell in plan.cells] == [LoadPoint("server:0,trace", (0.0, 0.5, 2.0))]
 
 
-def test_a_network_lies_before_open_loops():
+@pytest.mark.parametrize(("processing", "within"), [("", ",pipeline=1"), (", processing: false", "")])
+def test_a_pipeline_lies_around_any_load(processing: str, within: str):
     plan = expand(
         parse_benchmark(
             "software: {backend: null, batching: [null, {max_batch: 4}]}\n"
-            "loads: ['server:5,limit_ms=9', {scenario: find_peak, p99_limit_ms: 20}]\n"
-            "pipeline: {network: [null, lan, {round_trip_ms: 120, up_mbit_per_s: 2}]}"
+            "loads: ['server:5,limit_ms=9', {scenario: find_peak, p99_limit_ms: 20}, single_stream]\n"
+            f"pipeline: {{network: [null, lan, {{round_trip_ms: 120, up_mbit_per_s: 2}}]{processing}}}"
         )
     )
     assert {cell.load.text for cell in plan.cells} == {
-        f"{head}{batch}{way}{limit}"
-        for head, limit in (("server:5", ",limit_ms=9"), ("find_peak:20", ""))
+        f"{head}{batch}{within}{way}{limit}"
+        for head, limit in (("server:5", ",limit_ms=9"), ("find_peak:20", ""), ("single_stream", ""))
         for batch in ("", ",batch=4,wait_ms=0")
         for way in ("", ",rtt_ms=0.5,up_mbit=1000,down_mbit=1000", ",rtt_ms=120,up_mbit=2")
     }
     assert count_cells(plan.benchmark) == len(plan.cells)
+
+
+def test_without_a_pipeline_loads_are_as_they_were_given():
+    assert [cell.load.text for cell in expand(parse_benchmark("models: a")).cells] == ["single_stream"]
+    assert [cell.load.text for cell in expand(parse_benchmark("models: a\nloads: offline\npipeline: {}")).cells] == [
+        "offline,pipeline=1"
+    ]
 
 
 def test_cells_that_stand_twice_are_measured_once():
@@ -138,7 +146,11 @@ def test_the_digest_is_that_of_the_meaning():
         ("models: a\nsoftware: {backend: remote}", "software[0].server", "is required"),
         ("models: a\nsoftware: {backend: null}", "software", "measures none of the models"),
         ("software: {server: 'ftp://h:1/m'}", "software[0].server[0]", "must match"),
-        ("models: a\npipeline: {network: wifi}", "pipeline.network", "belongs to the loads server and find_peak"),
+        (
+            "models: a\nloads: [offline]\npipeline: {network: wifi}",
+            "pipeline.network",
+            "lie at the model from the start",
+        ),
         ("models: a\nloads: 'server:1'\npipeline: {network: 5g}", "pipeline.network[0].name", "must be 'lan'"),
         ("models: a\npipeline: {network: {name: lan, round_trip_ms: 1}}", "pipeline.network[0].round_trip_ms", "name"),
         ("models: a\npipeline: {netwrk: lan}", "pipeline.netwrk", "'network'?"),

@@ -219,7 +219,7 @@ SPECS = [
             Load(
                 scenario=Scenario.SERVER, rate_per_s=100.5, arrival="gamma", parameters={"a": 1.0, "cv": 2.0},
                 trace_s=(0.25, 1.5), batching=Batching(8, 2.5), p99_limit_ms=20.0,
-                network=Network(40.0, 10.5, 30.0),
+                network=Network(40.0, 10.5, 30.0), pipeline=True,
             ),
         ),
         limits=RunLimits(

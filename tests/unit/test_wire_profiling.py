@@ -48,7 +48,7 @@ BATCHING = st.builds(words.Batching, max_batch=st.integers(2, 2**31 - 1), max_wa
 LOAD = st.builds(
     words.Load, scenario=st.sampled_from(words.Scenario), rate_per_s=VALUE, streams=COUNT, arrival=WORD,
     parameters=st.dictionaries(WORD, NUMBER, min_size=1, max_size=3), trace_s=st.lists(VALUE, min_size=1).map(tuple),
-    batching=BATCHING, network=NETWORK, p99_limit_ms=VALUE,
+    batching=BATCHING, network=NETWORK, p99_limit_ms=VALUE, pipeline=st.just(True),
 )  # fmt: skip
 LIMITS = st.builds(
     words.RunLimits, min_duration_s=SECONDS, min_queries=COUNT, max_duration_s=SECONDS, repeats=COUNT,

@@ -114,6 +114,7 @@ def load_to_proto(load: Load) -> pb.Load:
             round_trip_ms=network.round_trip_ms, up_mbit_per_s=network.up_mbit_per_s,
             down_mbit_per_s=network.down_mbit_per_s,
         ),
+        pipeline=load.pipeline,
     )  # fmt: skip
 
 
@@ -134,6 +135,7 @@ def load_from_proto(message: pb.Load) -> Load:
         network=Network(network.round_trip_ms, network.up_mbit_per_s, network.down_mbit_per_s)
         if message.HasField("network")
         else None,
+        pipeline=message.pipeline,
     )
 
 

@@ -27,6 +27,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "batch_wait_p99_ms", "mean_batch_size", "service_p50_ms", "service_p99_ms", "downlink_p50_ms",
         "downlink_p99_ms", "postprocess_ms", "dispatch_p50_ms", "dispatch_p99_ms",
     ),
+    "stages of the latency, means": (
+        "stage_uplink_ms", "stage_queue_ms", "stage_preprocess_ms", "stage_inference_ms", "stage_postprocess_ms",
+        "stage_downlink_ms",
+    ),
     "throughput": ("throughput_per_s", "goodput_per_s", "peak_rate_per_s"),
     "resources": (
         "peak_memory_bytes", "device_memory_bytes", "cpu_utilisation", "gpu_utilisation", "memory_utilisation",

@@ -346,6 +346,7 @@ class Load(_message.Message):
     BATCHING_FIELD_NUMBER: _builtins.int
     P99_LIMIT_MS_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
+    PIPELINE_FIELD_NUMBER: _builtins.int
     scenario: Global___Scenario.ValueType
     """How queries are issued."""
     rate_per_s: _builtins.float
@@ -359,6 +360,10 @@ class Load(_message.Message):
     p99_limit_ms: _builtins.float
     """Limit on the p99 response latency in milliseconds: for find_peak what must be met, for others what goodput
     counts; 0 for none.
+    """
+    pipeline: _builtins.bool
+    """Requests carry rows as the source dataset has them: pre-processing and post-processing by the model's card are part
+    of each request, and its stages are timed.
     """
     @_builtins.property
     def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
@@ -374,7 +379,7 @@ class Load(_message.Message):
 
     @_builtins.property
     def network(self) -> Global___Network:
-        """Network between clients and model, for server and find_peak; unset for none."""
+        """Network between clients and model, not for offline; unset for none."""
 
     def __init__(
         self,
@@ -388,10 +393,11 @@ class Load(_message.Message):
         batching: Global___Batching | None = ...,
         p99_limit_ms: _builtins.float = ...,
         network: Global___Network | None = ...,
+        pipeline: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batching", b"batching", "network", b"network"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "batching", b"batching", "network", b"network", "p99_limit_ms", b"p99_limit_ms", "parameters", b"parameters", "rate_per_s", b"rate_per_s", "scenario", b"scenario", "streams", b"streams", "trace_s", b"trace_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrival", b"arrival", "batching", b"batching", "network", b"network", "p99_limit_ms", b"p99_limit_ms", "parameters", b"parameters", "pipeline", b"pipeline", "rate_per_s", b"rate_per_s", "scenario", b"scenario", "streams", b"streams", "trace_s", b"trace_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

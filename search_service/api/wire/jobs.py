@@ -71,6 +71,7 @@ def write_load(load: Load) -> profiles_pb2.Load:
         batching=batching,
         p99_limit_ms=load.p99_limit_ms,
         network=network,
+        pipeline=load.pipeline,
     )
 
 
@@ -90,6 +91,7 @@ def read_load(message: profiles_pb2.Load, path: str) -> Load:
         batching=batching,
         p99_limit_ms=message.p99_limit_ms,
         network=_read_network(message) if message.HasField("network") else None,
+        pipeline=message.pipeline,
     )
 
 
