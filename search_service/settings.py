@@ -42,7 +42,8 @@ class Settings:
     MSEARCH_LISTEN_TLS_CERT, MSEARCH_LISTEN_TLS_KEY and MSEARCH_LISTEN_TLS_CLIENT_CA (the client's names lack LISTEN).
     `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an
     agent that does not renew loses its job. `refit_every_s`: seconds between two looks whether the accuracy predictor
-    is to be fitted anew; 0 leaves that to RefitPredictor.
+    is to be fitted anew; 0 leaves that to RefitPredictor. `evaluation_sample_quota_bytes`: what the evaluation samples of
+    one token may take together; 0 sets no limit.
     """
 
     data_dir: Path
@@ -57,6 +58,7 @@ class Settings:
     largest_artifact_bytes: int = 8 << 30
     largest_search_rows: int = 10_000_000
     largest_search_bytes: int = 8 << 30
+    evaluation_sample_quota_bytes: int = 8 << 30
     signature_cache_bytes: int = 256 << 20
     grace_s: int = 10
     tls: TlsFiles | None = None
@@ -121,6 +123,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         largest_artifact_bytes=integer("largest_artifact_bytes"),
         largest_search_rows=integer("largest_search_rows"),
         largest_search_bytes=integer("largest_search_bytes"),
+        evaluation_sample_quota_bytes=integer("evaluation_sample_quota_bytes", lowest=0),
         signature_cache_bytes=integer("signature_cache_bytes", lowest=0),
         grace_s=integer("grace_s", lowest=0),
         lease_s=integer("lease_s"),

@@ -91,7 +91,7 @@ class ValidationCalls(RerankCalls):
         if share:
             sample = self._share(found, opened, column or "")
             self.add_outputs(found, sample, outputs.probabilities)
-            return self._measured(found, sample)
+            return self._measured(found)
         statistics = validated.statistics
         told = Validation(
             accuracy=statistics.accuracy,
@@ -153,22 +153,14 @@ class ValidationCalls(RerankCalls):
                 running(1.0 if last.ended else last.progress.fraction, last.progress.message or str(last.state))
             if last.state != "succeeded":
                 raise JobFailedError(last)
-        return self._measured(model, sample)
+        return self._measured(model)
 
-    def _measured(self, model: Model, sample: EvaluationSample) -> Validation:
+    def _measured(self, model: Model) -> Validation:
         """What the service made of the outputs on the labelled sample."""
         measured = self.get_model(model.id).validation
         if measured is None:
             raise LocalError(
                 f"the outputs of {model.name}@{model.version} are stored, and say nothing of its accuracy",
                 hint="are the labels the names of its classes? `msearch-cli evaluations list` shows what was counted",
-            )
-        if measured.sample_digest != sample.digest:
-            _log.warning(
-                "%s@%s ran on these very rows before, and was validated on others since, which is what counts: "
-                "delete the sample %s to measure it on these anew",
-                model.name,
-                model.version,
-                sample.id,
             )
         return measured

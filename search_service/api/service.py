@@ -129,7 +129,12 @@ class Service:
         self._experimenting = Experimenting(
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
         )
-        self.evidence = Evidence(registry=self._registry, profiling=self._profiling, new_reader=ArrowSampleReader)
+        self.evidence = Evidence(
+            registry=self._registry,
+            profiling=self._profiling,
+            new_reader=ArrowSampleReader,
+            sample_quota_bytes=settings.evaluation_sample_quota_bytes,
+        )
         self.refitter = Refitter(registry=self._registry, predictors=self.predictors)
         self._server = Server(
             self._registry,

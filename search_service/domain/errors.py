@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CONFIRMATION_REQUIRED = "CONFIRMATION_REQUIRED"
     EXPERIMENT_NOT_FOUND = "EXPERIMENT_NOT_FOUND"
     OPTIMISER_MISSING = "OPTIMISER_MISSING"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
     EVALUATION_SAMPLE_NOT_FOUND = "EVALUATION_SAMPLE_NOT_FOUND"
     DISJOINT_CLASSES = "DISJOINT_CLASSES"
     ROWS_NOT_STORED = "ROWS_NOT_STORED"
@@ -86,7 +87,7 @@ class Conflict(DomainError):
 
 
 class ResourceExhausted(DomainError):
-    """The request is larger than the service accepts."""
+    """The request is larger than the service accepts, by itself or with what it keeps for the caller already."""
 
 
 class Unavailable(DomainError):

@@ -52,6 +52,9 @@ class EvaluationSampleStore(Protocol):
     def expired(self, now: datetime, limit: int) -> Sequence[str]:
         """Ids of at most `limit` samples that are to be deleted by now."""
 
+    def stored_bytes(self, token_id: str, now: datetime) -> int:
+        """Size of all samples that this token stored and that have not expired by now."""
+
     def uses_blob(self, digest: str) -> bool:
         """Whether the rows or the points of any sample have that digest."""
 

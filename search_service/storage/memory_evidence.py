@@ -82,6 +82,11 @@ class MemoryEvaluationSamples:
         samples = self._session.read().evaluation_samples.values()
         return [one.id for one in samples if one.expires_at is not None and one.expires_at <= now][:limit]
 
+    def stored_bytes(self, token_id: str, now: datetime) -> int:
+        samples = self._session.read().evaluation_samples.values()
+        kept = (one for one in samples if one.expires_at is None or one.expires_at > now)
+        return sum(one.size_bytes for one in kept if one.token_id == token_id)
+
     def uses_blob(self, digest: str) -> bool:
         samples = self._session.read().evaluation_samples.values()
         return bool(digest) and any(

@@ -36,6 +36,10 @@ _DATASET_KEPT = (
     .with_for_update(read=True, key_share=True)
 )
 _EXPIRED = sa.select(samples.c.id).where(samples.c.expires_at <= sa.bindparam("now")).limit(sa.bindparam("most"))
+_STORED_BYTES = sa.select(sa.func.coalesce(sa.func.sum(samples.c.size_bytes), 0).label("total")).where(
+    samples.c.token_id == sa.bindparam("token_id"),
+    sa.or_(samples.c.expires_at.is_(None), samples.c.expires_at > sa.bindparam("now")),
+)
 _USING_BLOB = (
     sa.select(samples.c.number)
     .where(
@@ -109,6 +113,9 @@ class SqlEvaluationSamples:
 
     def expired(self, now: datetime, limit: int) -> Sequence[str]:
         return [row.id for row in self._session.rows(_EXPIRED, {"now": now, "most": limit})]
+
+    def stored_bytes(self, token_id: str, now: datetime) -> int:
+        return int(self._session.rows(_STORED_BYTES, {"token_id": token_id, "now": now})[0].total)
 
     def uses_blob(self, digest: str) -> bool:
         return bool(digest) and bool(self._session.rows(_USING_BLOB, {"digest": digest}))

@@ -21,6 +21,7 @@ from search_service.usecases.evidence import Evidence, seen_sample
 from search_service.usecases.fields import invalid
 from search_service.usecases.job_specs import check_host_class
 from search_service.usecases.placing import Placer
+from search_service.usecases.validations import renew_validation
 
 MOST_MODELS = 1000
 ATTEMPTS = 3
@@ -58,6 +59,8 @@ def evaluate_models(
 ) -> Submitted:
     """Submits a job for every model that has no outputs on the sample yet and no unfinished job for them.
 
+    Stored outputs on a validation sample of a model's own dataset become its validation again, if another stands.
+
     Raises:
         InvalidArgument: there is no model, or there are too many.
         NotFound: EVALUATION_SAMPLE_NOT_FOUND.
@@ -93,6 +96,7 @@ def evaluate_models(
             unit.commit()
         if found is None:
             stored.append(model_id)
+            renew_validation(evidence, model_id, sample)
         elif isinstance(found, Job):
             submitted.append(found)
         else:

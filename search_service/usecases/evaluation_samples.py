@@ -15,6 +15,7 @@ from search_service.domain.access import Caller
 from search_service.domain.catalog import Page
 from search_service.domain.errors import InvalidArgument, NotFound, Reason, ResourceExhausted
 from search_service.domain.evaluation import EvaluationSample, SampleKind
+from search_service.domain.ports import UnitOfWork
 from search_service.usecases.datasets import resolve_dataset
 from search_service.usecases.evidence import (
     Evidence,
@@ -57,7 +58,7 @@ def put_sample(
             that are not what the header says.
         NotFound: DATASET_NOT_FOUND, FEATURE_SPACE_NOT_FOUND.
         PermissionDenied: a validation sample needs the role publisher.
-        ResourceExhausted: TOO_LARGE.
+        ResourceExhausted: TOO_LARGE; QUOTA_EXCEEDED, the token's samples would take more than is kept for one.
     """
     new = _check(caller, new, dataset)
     registry, now = evidence.registry, evidence.registry.clock()
@@ -67,6 +68,8 @@ def put_sample(
         known = unit.evaluation_samples.find(new.kind, new.digest, dataset_id, caller.token_id)
     if known is not None and _is_whole(evidence, known, new):
         return _keep(evidence, known, expires_at)
+    with registry.database.begin() as unit:
+        _check_quota(evidence, unit, caller, new)
 
     reader, hashed = evidence.new_reader(), hashlib.sha256()
 
@@ -101,6 +104,7 @@ def put_sample(
         )
         signature = sketch_points(read.points, read.classes, read.space)
         with registry.database.begin() as unit:
+            _check_quota(evidence, unit, caller, new)  # others may have been stored while this one arrived
             if new.rows:
                 arrived.publish(unit)
             stored_points.publish(unit)
@@ -195,6 +199,19 @@ def _delete(evidence: Evidence, sample: EvaluationSample) -> bool:
     for digest in (sample.digest, sample.points_digest, *outputs):
         drop_unused_blob(evidence.registry, digest)
     return True
+
+
+def _check_quota(evidence: Evidence, unit: UnitOfWork, caller: Caller, new: NewSample) -> None:
+    """Raises ResourceExhausted (QUOTA_EXCEEDED). Uploads that end in the same moment may exceed it by their size."""
+    most = evidence.sample_quota_bytes
+    held = unit.evaluation_samples.stored_bytes(caller.token_id, evidence.registry.clock())
+    if most and held + new.size_bytes > most:
+        whose = f"of the token {caller.name!r}" if caller.token_id else "of callers without a token"
+        raise ResourceExhausted(
+            f"the evaluation samples {whose} take {held} bytes; {new.size_bytes} more would exceed the {most} that are "
+            "kept for one token: delete what is not needed any longer, or store fewer rows",
+            Reason.QUOTA_EXCEEDED,
+        )
 
 
 def _check(caller: Caller, new: NewSample, dataset: Reference | None) -> NewSample:

@@ -25,7 +25,7 @@ from search_service.usecases.outputs import Outputs, check_shape, read_outputs
 from search_service.usecases.paging import decode_token, encode_token, page_size
 from search_service.usecases.points import Points
 from search_service.usecases.uploads import store_bytes
-from search_service.usecases.validations import count_validation, with_validation
+from search_service.usecases.validations import count_validation, is_own_sample, with_validation
 
 _DECISIVE = ("input", "output", "classes")
 """Parts of a card that decide what comes out for a row; the rest is for people."""
@@ -147,7 +147,7 @@ def record(evidence: Evidence, unit: UnitOfWork, finding: Finding) -> Evaluation
         job_id=finding.job_id,
     )
     # The model before what belongs to it, so that two reports on one model wait in line and not for each other.
-    if sample.dataset_id and sample.dataset_id == model.dataset_id:
+    if is_own_sample(model, sample):
         validation = count_validation(outputs, finding.points, sample, finding.measured_by, now)
         if validation is not None:
             present = unit.models.get(model.id)

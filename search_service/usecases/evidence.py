@@ -63,11 +63,15 @@ class SampleReader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The collaborators of the use cases of evaluation. `new_reader` begins to read a sample."""
+    """The collaborators of the use cases of evaluation. `new_reader` begins to read a sample.
+
+    `sample_quota_bytes`: what the evaluation samples of one token may take together, 0 for no limit.
+    """
 
     registry: Registry
     profiling: Profiling
     new_reader: Callable[[], SampleReader]
+    sample_quota_bytes: int
 
     @property
     def database(self) -> Database:

@@ -17,6 +17,7 @@ from search_service.domain.access import Caller
 from search_service.domain.catalog import Model
 from search_service.domain.evaluation import EvaluationSample, MeasuredBy, Validation
 from search_service.domain.ports import UnitOfWork
+from search_service.usecases.evaluation_samples import load_points
 from search_service.usecases.evidence import Evidence, check_may_publish
 from search_service.usecases.fields import Reference, check_digest, invalid
 from search_service.usecases.models import resolve_model
@@ -50,6 +51,43 @@ def put_validation(evidence: Evidence, caller: Caller, reference: Reference, tol
     if model.validation is None:
         raise AssertionError("it was just stored")  # pragma: no cover
     return model.validation
+
+
+def renew_validation(evidence: Evidence, model_id: str, sample: EvaluationSample) -> None:
+    """Counts the model's validation anew from its stored outputs on this sample, where another measurement stands.
+
+    Nothing happens where the sample is not a validation sample of the model's own dataset, or tells nothing. Raises
+    NotFound where the sample or the outputs were deleted meanwhile.
+    """
+    with evidence.database.begin() as unit:
+        model, stored = unit.models.get(model_id), unit.evaluations.get(model_id, sample.id)
+    if stored is None or not is_own_sample(model, sample) or _is_measured_on(model, sample):
+        return
+    outputs = Outputs.decode(stored.classes, evidence.registry.blobs.read(stored.outputs_digest))
+    points, now = load_points(evidence, sample), evidence.registry.clock()
+    validation = count_validation(outputs, points, sample, stored.measured_by, now)
+    if validation is None:
+        return
+
+    def act(unit: UnitOfWork) -> tuple[str, Model]:
+        present = unit.models.get(model_id)
+        changed = with_validation(present, validation)
+        unit.models.replace(changed, present.revision)
+        return model_id, changed
+
+    once = Once.of("EvaluateModels", "", None)
+    run_once(evidence.registry, once, act, lambda unit, found_id: unit.models.get(found_id), retry_on=CHANGED_MEANWHILE)
+
+
+def is_own_sample(model: Model, sample: EvaluationSample) -> bool:
+    """Whether it is a validation sample of the very dataset that the model was trained on."""
+    return bool(sample.dataset_id) and sample.dataset_id == model.dataset_id
+
+
+def _is_measured_on(model: Model, sample: EvaluationSample) -> bool:
+    """Whether what stands was counted here on this sample; what a client told was not."""
+    found = model.validation
+    return found is not None and found.sample_digest == sample.digest and found.measured_by is not MeasuredBy.CLIENT
 
 
 def with_validation(model: Model, validation: Validation) -> Model:

@@ -105,6 +105,21 @@ def test_samples_expire_and_can_be_kept_longer(database: Database) -> None:
         assert work.evaluation_samples.get("t1") == a_target("t1", expires_at=later(99))
 
 
+def test_stored_bytes_are_those_of_a_token_that_have_not_expired(database: Database) -> None:
+    put_dataset(database, "dataset-1")
+    put_samples(
+        database,
+        a_target("t1", size_bytes=3 << 32, expires_at=later(1)),
+        a_target("t2", size_bytes=50, expires_at=later(2)),
+        a_target("t3", size_bytes=7, token_id="other", expires_at=later(2)),
+        a_validation_sample("v", "dataset-1", size_bytes=600),
+    )
+    with database.begin() as work:
+        kept = [work.evaluation_samples.stored_bytes("token-1", later(time)) for time in (0, 1, 2)]
+        assert kept == [(3 << 32) + 650, 650, 600]
+        assert work.evaluation_samples.stored_bytes("nobody", later(0)) == 0
+
+
 def test_an_evaluation_comes_back_and_is_replaced(database: Database) -> None:
     put_models(database, a_model("m1"), a_model("m2"))
     put_samples(database, a_target("t"))

@@ -217,6 +217,29 @@ def test_wrong_headers_are_refused(
     nothing_is_there(idle)
 
 
+def test_a_tokens_samples_take_no_more_than_its_quota(tmp_path: Path, database: Database) -> None:
+    target, other = rows_of(a_target_table()), rows_of(a_target_table(20))
+    quota = str(len(GOOD) + len(target))
+    with service_in_process(tmp_path, database, evaluation_sample_quota_bytes=quota) as running:
+        registry = fill_registry(running, tmp_path)
+        validation = registry.put_validation_sample(GOOD)
+        registry.put_sample(target, keep=Duration(seconds=3600))
+        before = blobs(tmp_path)
+        found = refusal(lambda: registry.put_sample(other))
+        assert (found.code, found.reason) == ("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED")
+        assert f"take {quota} bytes" in found.message
+        assert blobs(tmp_path) == before
+        assert registry.put_sample(target).sample.size_bytes == len(target), "what is there is kept longer"
+        registry.stub.DeleteEvaluationSample(epb.DeleteEvaluationSampleRequest(sample_id=validation.id))
+        assert registry.put_sample(other).sample.size_bytes == len(other)
+
+
+def test_a_quota_of_0_is_none(tmp_path: Path) -> None:
+    with service_in_process(tmp_path, evaluation_sample_quota_bytes="0") as running:
+        registry = fill_registry(running, tmp_path)
+        assert registry.put_sample(GOOD).sample.size_bytes == len(GOOD)
+
+
 def table_of(**columns: Any) -> bytes:
     return rows_of(pa.table(columns))
 

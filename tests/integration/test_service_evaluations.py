@@ -197,6 +197,28 @@ def test_a_validation_sample_measures_its_own_models(registry: SmallRegistry) ->
         assert one.high == pytest.approx(0.89222, abs=1e-4)
 
 
+def test_evaluating_again_makes_a_sample_the_validation_again(registry: SmallRegistry) -> None:
+    """The outputs are there: nothing is run twice, and what was measured in between gives way."""
+    agent = registry.agent()
+    samples = [registry.put_validation_sample(rows_of(LABELLED, batch=rows)) for rows in (5, 10)]
+    for sample, wrong in zip(samples, ((0, 2, 4), (1,)), strict=True):
+        registry.evaluate(sample.id, "near", "mid")
+        for _ in range(2):
+            complete(agent, agent.acquire().lease, sure_outputs(*wrong))
+    assert registry.model("near").validation.sample_digest == samples[1].digest
+    for told in (None, statistics(sample_digest=samples[0].digest)):
+        if told is not None:
+            put_validation(registry, told)
+        again = registry.evaluate(samples[0].id, "near", "mid")
+        assert (len(again.jobs), len(again.stored_model_ids)) == (0, 2)
+        found = registry.model("near")
+        assert (found.validation.accuracy, found.validation.measured_by) == (0.7, "agent")
+        assert found.validation.sample_digest == samples[0].digest
+        registry.evaluate(samples[0].id, "near")
+        assert registry.model("near").revision == found.revision, "it stands already"
+    assert not registry.model("mid").HasField("validation")
+
+
 def test_added_outputs_count_like_an_agents(registry: SmallRegistry) -> None:
     sample = registry.put_validation_sample(rows_of(LABELLED))
     flipped = np.ascontiguousarray(sure_outputs(3)[:, ::-1])

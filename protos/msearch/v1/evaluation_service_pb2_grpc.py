@@ -142,7 +142,8 @@ class EvaluationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def EvaluateModels(self, request, context):
-        """Submits one evaluate job for every model whose outputs on the sample are not stored yet.
+        """Submits one evaluate job for every model whose outputs on the sample are not stored yet. Stored outputs on a
+        validation sample of a model's own dataset become its validation again, if another stands.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

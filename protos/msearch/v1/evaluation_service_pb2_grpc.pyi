@@ -53,7 +53,9 @@ class EvaluationServiceStub:
     DeleteEvaluationSample: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationSampleRequest, _evaluation_service_pb2.DeleteEvaluationSampleResponse]
     """Deletes an evaluation sample with the outputs on it."""
     EvaluateModels: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateModelsRequest, _evaluation_service_pb2.EvaluateModelsResponse]
-    """Submits one evaluate job for every model whose outputs on the sample are not stored yet."""
+    """Submits one evaluate job for every model whose outputs on the sample are not stored yet. Stored outputs on a
+    validation sample of a model's own dataset become its validation again, if another stands.
+    """
     AddOutputs: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.AddOutputsRequest, _evaluation_service_pb2.AddOutputsResponse]
     """Stores outputs that the caller computed itself: of a model without an artifact, or run on the caller's machine."""
     PutValidation: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.PutValidationRequest, _evaluation_service_pb2.PutValidationResponse]
@@ -92,7 +94,9 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     DeleteEvaluationSample: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.DeleteEvaluationSampleRequest, _evaluation_service_pb2.DeleteEvaluationSampleResponse]  # type: ignore[assignment]
     """Deletes an evaluation sample with the outputs on it."""
     EvaluateModels: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.EvaluateModelsRequest, _evaluation_service_pb2.EvaluateModelsResponse]  # type: ignore[assignment]
-    """Submits one evaluate job for every model whose outputs on the sample are not stored yet."""
+    """Submits one evaluate job for every model whose outputs on the sample are not stored yet. Stored outputs on a
+    validation sample of a model's own dataset become its validation again, if another stands.
+    """
     AddOutputs: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.AddOutputsRequest, _evaluation_service_pb2.AddOutputsResponse]  # type: ignore[assignment]
     """Stores outputs that the caller computed itself: of a model without an artifact, or run on the caller's machine."""
     PutValidation: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.PutValidationRequest, _evaluation_service_pb2.PutValidationResponse]  # type: ignore[assignment]
@@ -158,7 +162,9 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _evaluation_service_pb2.EvaluateModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.EvaluateModelsResponse, _abc.Awaitable[_evaluation_service_pb2.EvaluateModelsResponse]]:
-        """Submits one evaluate job for every model whose outputs on the sample are not stored yet."""
+        """Submits one evaluate job for every model whose outputs on the sample are not stored yet. Stored outputs on a
+        validation sample of a model's own dataset become its validation again, if another stands.
+        """
 
     @_abc_1.abstractmethod
     def AddOutputs(
