@@ -42,8 +42,8 @@ class Settings:
     MSEARCH_LISTEN_TLS_CERT, MSEARCH_LISTEN_TLS_KEY and MSEARCH_LISTEN_TLS_CLIENT_CA (the client's names lack LISTEN).
     `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an
     agent that does not renew loses its job. `refit_every_s`: seconds between two looks whether the accuracy predictor
-    is to be fitted anew; 0 leaves that to RefitPredictor. `evaluation_sample_quota_bytes`: what the evaluation samples of
-    one token may take together; 0 sets no limit.
+    is to be fitted anew; 0 leaves that to RefitPredictor. `evaluation_sample_quota_bytes`: what the evaluation samples
+    of one token may take together; 0 sets no limit.
     """
 
     data_dir: Path
