@@ -78,8 +78,8 @@ def make_profile_options(
     require: str | Constraint | Sequence[str | Constraint],
     load: str | Load | None,
     host_class: str,
-    order_by_metric: str,
-    pareto: str,
+    order_by_metric: str = "",
+    pareto: str = "",
 ) -> ProfileOptions | None:
     """The options from what a caller may give; None where nothing is asked of profiles.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from msearch_client._agents import AgentState
 from msearch_client._artifacts import OnProgress
 from msearch_client._behaving import behave_locally, behaviour_scores
 from msearch_client._catalogue import Filter, Modality
-from msearch_client._constraints import Constraint
+from msearch_client._constraints import Constraint, make_profile_options
 from msearch_client._errors import JobFailedError, LocalError, NotFoundError
 from msearch_client._evaluation_calls import EvaluationCalls
 from msearch_client._evaluations import AccuracyPrediction
@@ -21,9 +21,9 @@ from msearch_client._loads import Load
 from msearch_client._local_data import open_data, without_labels
 from msearch_client._local_running import OnShare, run_locally, unheard
 from msearch_client._predicting import predict_locally
-from msearch_client._rankings import Candidate, FailedModel, Ranking, ScoreValue, WeightedScore
+from msearch_client._rankings import Candidate, FailedModel, Question, Ranking, ScoreValue, WeightedScore
 from msearch_client._sample_bytes import read_rows
-from msearch_client._searching import MOST_A_PAGE, OrderBy, SearchCalls
+from msearch_client._searching import MOST_A_PAGE, OrderBy, SearchCalls, make_question, weigh
 from msearch_sketch import Dataset, Points, Signature, project
 
 PREDICTED = "predicted_accuracy"
@@ -96,30 +96,23 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         opened = without_labels(
             open_data(target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress)
         )
-        asked: dict[str, Any] = {
-            "filter": filter,
-            "scores": [scores] if isinstance(scores, str) else list(scores),
-            "explain": explain,
-            "require": require,
-            "load": load,
-            "host_class": host_class,
-        }
+        question = make_question(
+            filter, order_by, scores, explain=explain, profiles=make_profile_options(require, load, host_class)
+        )
         if local:
-            return self._rerank_here(
-                opened, k, order_by, asked, with_noise=with_noise, artifacts=artifacts, running=report
-            )
+            return self._rerank_here(opened, k, question, with_noise=with_noise, artifacts=artifacts, running=report)
         if not allow_waiting:
             self._check_agents("--local or local=True")
         sample, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
         signature = Signature.from_bytes(encoded)
-        ranking = self.search(signature, order_by=order_by, top=k, sample=sample, **asked)
+        question = replace(question, sample_id=sample.id)
+        ranking = self._rank(signature, question, k)
         if not ranking.candidates:
             return ranking
-        submitted = self.evaluate(
-            [candidate.model for candidate in ranking], sample, allow_waiting=allow_waiting, with_noise=with_noise
+        failed = self._run_by_agents(
+            ranking, sample, allow_waiting=allow_waiting, with_noise=with_noise, running=report
         )
-        failed = self._wait_for_outputs(submitted, ranking, report)
-        return self._ask_again(signature, sample, ranking, failed, asked)
+        return self._ask_again(signature, question, ranking, failed)
 
     def _check_agents(self, instead: str) -> None:
         """Before rows are sent for nothing; `instead` is how to do without agents."""
@@ -128,6 +121,15 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
                 "no registered agent could run a model now, so no row was sent",
                 hint=f"start one with `msearch-agent`, or run it on this machine with {instead}",
             )
+
+    def _run_by_agents(
+        self, ranking: Ranking, sample: EvaluationSample, *, allow_waiting: bool, with_noise: bool, running: OnShare
+    ) -> dict[str, FailedModel]:
+        """Has agents run the candidates on a sample, and waits; gives why models have no outputs, by id."""
+        submitted = self.evaluate(
+            [candidate.model for candidate in ranking], sample, allow_waiting=allow_waiting, with_noise=with_noise
+        )
+        return self._wait_for_outputs(submitted, ranking, running)
 
     def _wait_for_outputs(self, submitted: Submitted, ranking: Ranking, running: OnShare) -> dict[str, FailedModel]:
         """Waits for all jobs; gives why models have no outputs, by id."""
@@ -153,24 +155,20 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         return failed
 
     def _ask_again(
-        self,
-        signature: Signature,
-        sample: EvaluationSample,
-        first: Ranking,
-        failed: dict[str, FailedModel],
-        asked: dict[str, Any],
+        self, signature: Signature, question: Question, first: Ranking, failed: dict[str, FailedModel]
     ) -> Ranking:
         """The same candidates, by what their outputs foretell."""
         wanted = {candidate.model.id for candidate in first} - set(failed)
-        asked |= {"scores": [name for name in first.score_names if name != PREDICTED]}
+        shown = tuple(name for name in first.score_names if name != PREDICTED)
+        again = replace(question, order_by=weigh(PREDICTED), scores=shown)
         for top in (MOST_A_PAGE, None):
-            answer = self.search(signature, order_by=PREDICTED, top=top, sample=sample, **asked)
+            answer = self._rank(signature, again, top)
             found = [candidate for candidate in answer if candidate.model.id in wanted]
             if len(found) == len(wanted) or not answer.next_page_token:
                 break
         judged = [item for item in found if item.prediction is not None and item.prediction.accuracy is not None]
         refused = {item.model.id: _refused(item) for item in found if item not in judged}
-        return dataclasses.replace(
+        return replace(
             answer,
             candidates=_renumbered(judged),
             total=len(judged),
@@ -185,17 +183,16 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         self,
         opened: Dataset,
         k: int,
-        order_by: OrderBy,
-        asked: dict[str, Any],
+        question: Question,
         *,
         with_noise: bool,
         artifacts: Path | None,
         running: OnShare,
     ) -> Ranking:
         signature, points = self._look_at(opened)
-        behaviour = [name for name in asked["scores"] if name in behaviour_scores()]
-        asked |= {"scores": [name for name in asked["scores"] if name not in behaviour]}
-        ranking = self.search(signature, order_by=order_by, top=k, **asked)
+        behaviour = [name for name in question.scores if name in behaviour_scores()]
+        by_signature = tuple(name for name in question.scores if name not in behaviour)
+        ranking = self._rank(signature, replace(question, scores=by_signature), k)
         if not ranking.candidates:
             return ranking
         predictor, info = self.download_predictor()
@@ -203,8 +200,7 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         models = [candidate.model for candidate in ranking]
         runs = run_locally(self, models, rows, with_noise=with_noise, artifacts=artifacts, progress=running)
         sources = self._source_signatures(ranking)
-        explain = bool(asked["explain"])
-        predictions = predict_locally(predictor, info.version, runs, points, sources, explain=explain)
+        predictions = predict_locally(predictor, info.version, runs, points, sources, explain=question.explain)
         values = behave_locally(behaviour, runs, points) if behaviour else {}
         failed = [run.failure for run in runs if run.failure is not None]
         judged = []
@@ -218,7 +214,7 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
             else:
                 judged.append(foretold)
         judged.sort(key=lambda item: -item.ranking_value)
-        return dataclasses.replace(
+        return replace(
             ranking,
             candidates=_renumbered(judged),
             total=len(judged),
@@ -247,7 +243,7 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
 
 
 def _foretold(candidate: Candidate, prediction: AccuracyPrediction, values: tuple[ScoreValue, ...]) -> Candidate:
-    return dataclasses.replace(
+    return replace(
         candidate,
         scores=(*candidate.scores, *values),
         prediction=prediction,
@@ -269,4 +265,4 @@ def _refused(candidate: Candidate) -> FailedModel:
 
 
 def _renumbered(candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    return tuple(dataclasses.replace(candidate, rank=rank) for rank, candidate in enumerate(candidates, 1))
+    return tuple(replace(candidate, rank=rank) for rank, candidate in enumerate(candidates, 1))

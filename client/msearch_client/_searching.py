@@ -81,18 +81,21 @@ class SearchCalls(SketchCalls):
             NotFoundError: no source with the target's schema was ever registered.
             InvalidArgumentError: a score, a filter or a quantity is wrong.
         """
-        profiles = make_profile_options(require, load, host_class, order_by_metric, pareto)
+        question = make_question(
+            filter, order_by, scores, explain=explain, predict_accuracy=predict_accuracy,
+            profiles=make_profile_options(require, load, host_class, order_by_metric, pareto),
+            sample_id="" if sample is None else sample_id_of(sample),
+        )  # fmt: skip
         if isinstance(target, Signature):
             signature = target
         else:
             signature = self.sketch(
                 target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
             )
+        return self._rank(signature, question, top)
 
-        question = make_question(
-            filter, order_by, scores, explain=explain, profiles=profiles, predict_accuracy=predict_accuracy,
-            sample_id="" if sample is None else sample_id_of(sample),
-        )  # fmt: skip
+    def _rank(self, signature: Signature, question: Question, top: int | None) -> Ranking:
+        """The first `top` candidates for the target of this signature, None for all."""
 
         def fetch(page_size: int, token: str) -> Ranking:
             options = options_to_proto(question, page_size, token)
@@ -132,12 +135,12 @@ class SearchCalls(SketchCalls):
             LocalError: the data cannot be read.
             InvalidArgumentError: the service cannot sketch it, or a score, a filter or a quantity is wrong.
         """
-        profiles = make_profile_options(require, load, host_class, order_by_metric, pareto)
+        question = make_question(
+            filter, order_by, scores, explain=explain, predict_accuracy=predict_accuracy,
+            profiles=make_profile_options(require, load, host_class, order_by_metric, pareto),
+        )  # fmt: skip
         dataset = open_data(
             data, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress
-        )
-        question = make_question(
-            filter, order_by, scores, explain=explain, profiles=profiles, predict_accuracy=predict_accuracy
         )
         options = options_to_proto(question, min(top, MOST_A_PAGE), "")
         header = requests.data_header(parse_modality(dataset.modality), column or "", options)
@@ -157,11 +160,7 @@ class SearchCalls(SketchCalls):
         first = ranking_from_proto(answer.ranking, signature)
         if top <= MOST_A_PAGE or not first.next_page_token:
             return first
-        return self.search(
-            signature, filter=filter, order_by=order_by, scores=scores, top=top, explain=explain, require=require,
-            load=load, host_class=host_class, order_by_metric=order_by_metric, pareto=pareto,
-            predict_accuracy=predict_accuracy,
-        )  # fmt: skip
+        return self._rank(signature, question, top)
 
     def scores(self) -> Scores:
         """The scores this service knows, with formula and source, and its default order."""
