@@ -93,6 +93,11 @@ class TargetEvidence:
         ):
             raise AccuracyError("the target's weights must be one positive number a row")
 
+    @property
+    def row_count(self) -> int:
+        """Rows it stands for."""
+        return len(self.ticks) if self.weights is None else round(float(self.weights.sum()))
+
     @classmethod
     def of(cls, signature: Signature) -> TargetEvidence:
         """The weighted centroids of a target's signature, for a target whose rows are not at hand."""

@@ -54,6 +54,7 @@ HINTS: dict[str, str] = {
     "STORAGE_UNAVAILABLE": "the service runs but its database or blob store does not answer; try again later",
     "NO_CAPABLE_AGENT": "start an agent with `msearch-cli agent`, or submit anyway with --allow-waiting or "
     "allow_waiting=True",
+    "CONFIRMATION_REQUIRED": "accept it with --confirm or confirm=True; add --dry-run to see the plan",
     "UNKNOWN_METRIC": "docs/profiling.md lists the measured quantities",
     "UNAUTHENTICATED": HOW_TO_SIGN_IN,
     "PERMISSION_DENIED": "use a token of another role; an admin makes one with `msearch-cli token create`",

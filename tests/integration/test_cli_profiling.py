@@ -400,6 +400,9 @@ def test_jobs_say_why(run: Run, script: Script) -> None:
     assert lines[3].split() == ["when", "decided", "agent", "because"]
     assert [line.split()[2:4] for line in lines[4:]] == [["placed", "none"], ["placed", "bench-1"]]
     found = document(run("jobs", "show", "--why", "job-1", "--json"))
+    narrow = run("jobs", "show", "--why", "job-1", width=60).stdout
+    for decision in found["decisions"]:
+        assert set(decision["reason"].split()) <= set(narrow.split()), "a reason is folded, never cut"
     assert [decision["step"] for decision in found["decisions"]] == ["placed", "placed"]
     assert found["decisions"][0]["agent"] == ""
     assert "no job job-9" in run("jobs", "show", "--why", "job-9", code=1).stderr

@@ -172,7 +172,7 @@ def test_it_is_cancelled(server: str, tmp_path: Path) -> None:
         ("models: [a", ("bench.json: the benchmark file is not valid YAML", "line 1")),
         ("modles: a", ("did you mean 'models'?", "hint: docs/benchmarks.md describes every field")),
         ("generate: {family: mlp, layers: 250, width: 60000}", ("parameters", "fewer layers")),
-        (json.dumps({"software": {"backend": "null", "threads": list(range(1, 600))}}), ("599 profiles", "confirm")),
+        (json.dumps({"software": {"backend": "null", "threads": list(range(1, 600))}}), ("599 profiles", "--confirm")),
         (json.dumps(GRID), ("no registered agent could take this job", "msearch-agent")),
     ],
 )

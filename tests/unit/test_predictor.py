@@ -118,7 +118,17 @@ def test_one_row_is_judged_and_said_to_be_little(predictor: Predictor) -> None:
     single = [replace(c, probabilities=c.probabilities[:1]) for c in candidates if c.probabilities is not None]
     found = predict(predictor, single, TargetEvidence(target.ticks[:1]))
     assert all(p.accuracy is not None and 0 <= p.accuracy <= 1 for p in found)
-    assert "only 1 rows" in found[0].notices[-1]
+    assert "only 1 row," in found[0].notices[-1]
+
+
+def test_centroids_count_as_the_rows_that_they_stand_for(predictor: Predictor) -> None:
+    candidates, target, _ = made_up_target(2)
+    unrun = [replace(c, probabilities=None) for c in candidates]
+    for weights, told in (([7.0, 8.0], ["only 15 rows"]), ([20.0, 30.0], [])):
+        found = predict(predictor, unrun, TargetEvidence(target.ticks[:2], np.array(weights)))
+        notices = [notice for notice in found[0].notices if "only" in notice]
+        assert len(notices) == len(told)
+        assert all(words in notice for words, notice in zip(told, notices, strict=True))
 
 
 def test_a_single_source_cannot_be_learned_from() -> None:

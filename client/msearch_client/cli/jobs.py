@@ -92,8 +92,7 @@ def print_explanation(explanation: Explanation, *, json: bool) -> None:
                     "because": decision.reason,
                 }
                 for decision in explanation.decisions
-            ],
-            wide=("because",),
+            ]
         )
 
 
