@@ -80,10 +80,9 @@ def predict(
             predictor.forms[form], problem, metric, form, records=predictor.records, explain=explain
         ):
             found[prediction.name] = prediction
-    rows = target.row_count
-    few = (
-        f"the target has only {rows} row{'' if rows == 1 else 's'}, so chance decides much" if rows < _FEW_ROWS else ""
-    )
+    count = target.row_count
+    few = f"the target has only {count} row{'' if count == 1 else 's'}, so chance decides much"
+    few = few if count < _FEW_ROWS else ""
     weak = "" if predictor.trusted else f"fewer than {LEAST_PAIRS} cross-evaluations: rather rank by adaptivity"
     more = tuple(notice for notice in (few, weak) if notice)
     return [replace(found[c.name], notices=(*found[c.name].notices, *more)) for c in candidates]
