@@ -75,11 +75,6 @@ class Settings:
         except ValueError:
             return host == "localhost" or self.listen.startswith("unix:")
 
-    @property
-    def uses_default_database(self) -> bool:
-        """Whether the database is the local file in the data folder."""
-        return self.database == default_database(self.data_dir)
-
 
 def default_database(data_dir: Path) -> str:
     """The local SQLite file."""

@@ -49,9 +49,7 @@ def settle(wish: Wish, ranking: Ranking) -> tuple[Wish, tuple[str, ...]]:
     if not forms and any(_claim(candidate) is not None for candidate in ranking):
         notices = (CLAIMED,)
     elif forms and _FROM_OUTPUTS not in forms:
-        notices = (
-            "accuracies are predicted from signatures alone; rerank runs the candidates on the rows and tells more",
-        )
+        notices = (FROM_SIGNATURES,)
     if wish.prefer:
         return wish, notices
     return replace(wish, prefer=_BY_ACCURACY if forms else _BY_PLACE), notices

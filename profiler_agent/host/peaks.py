@@ -36,10 +36,6 @@ class Peaks:
     gb_per_s: float
     threads: int
 
-    def attainable_gflop_per_s(self, flops_per_byte: float) -> float:
-        """What a computation of that intensity can reach at most."""
-        return min(self.gflop_per_s, flops_per_byte * self.gb_per_s)
-
 
 def calibrate_peaks(
     threads: int | None = None, *, seconds: float = 1.0, clock: Callable[[], int] = time.perf_counter_ns

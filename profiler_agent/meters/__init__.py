@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from profiler_agent.meters.base import Meter, MeterSetting, Reading
+from profiler_agent.meters.base import IdleMeter, Meter, MeterSetting, Reading
 from profiler_agent.plugins import find_plugins
 
-__all__ = ["Meter", "MeterSetting", "Reading", "find_meters", "measure_idle_power"]
+__all__ = ["IdleMeter", "Meter", "MeterSetting", "Reading", "find_meters", "measure_idle_power"]
 
 
 @cache
@@ -22,8 +22,7 @@ def measure_idle_power(device: str, seconds: float = 0.5) -> float | None:
     Call it before a run, with the model loaded, and pass the result on as `MeterSetting.idle_w`.
     """
     for meter in find_meters().values():
-        idle_power = getattr(meter, "idle_power", None)
-        watts = None if idle_power is None else idle_power(device, seconds)
+        watts = meter.idle_power(device, seconds) if isinstance(meter, IdleMeter) else None
         if watts is not None:
-            return float(watts)
+            return watts
     return None

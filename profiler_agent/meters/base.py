@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from profiler_agent.work import InvalidReason, Measurement
 
@@ -51,6 +51,7 @@ class Meter(Protocol):
         """Begins to measure. Never raises; what is in the way is told when the reading stops."""
 
 
+@runtime_checkable
 class IdleMeter(Meter, Protocol):
     """A meter that can also tell what a device draws when idle."""
 

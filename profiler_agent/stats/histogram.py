@@ -6,9 +6,7 @@ Microseconds from 1 us to 1 h at three significant digits: a bucket is at most 1
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,50 +15,6 @@ from numpy.typing import NDArray
 LOWEST_US = 1
 HIGHEST_US = 3_600_000_000
 DIGITS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Latencies counted together, in microseconds, both ends included."""
-
-    low_us: int
-    high_us: int
-    count: int
-
-    @property
-    def middle_us(self) -> float:
-        """What stands for all of them."""
-        return (self.low_us + self.high_us) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyHistogram:
-    """A decoded histogram: its occupied buckets, ascending."""
-
-    buckets: tuple[Bucket, ...]
-
-    @property
-    def count(self) -> int:
-        """How many latencies it holds."""
-        return sum(bucket.count for bucket in self.buckets)
-
-    def percentile_ms(self, percent: float) -> float:
-        """The percentile by nearest rank, in milliseconds. Raises ValueError if it's empty or not in (0, 100]."""
-        if not self.buckets or not 0.0 < percent <= 100.0:
-            raise ValueError(f"no percentile {percent:g} of {self.count} latencies")
-        rank = math.ceil(round(percent / 100 * self.count, 6))
-        seen = 0
-        for bucket in self.buckets:
-            seen += bucket.count
-            if seen >= rank:
-                return bucket.middle_us / 1000
-        return self.buckets[-1].middle_us / 1000
-
-    def mean_ms(self) -> float:
-        """The mean in milliseconds. Raises ValueError if it's empty."""
-        if not self.buckets:
-            raise ValueError("no mean of 0 latencies")
-        return sum(bucket.middle_us * bucket.count for bucket in self.buckets) / self.count / 1000
 
 
 def encode_histogram(latencies_ns: Sequence[int] | NDArray[Any]) -> str:
@@ -77,27 +31,13 @@ def encode_histogram(latencies_ns: Sequence[int] | NDArray[Any]) -> str:
     return _encoded(histogram)
 
 
-def decode_histogram(text: str) -> LatencyHistogram:
-    """Reads what `encode_histogram` wrote.
+def merge_histograms(texts: Iterable[str]) -> str:
+    """One histogram of all their latencies; an empty text counts as an empty histogram.
 
     Raises:
-        ValueError: the text is no histogram.
+        ValueError: a text is no histogram.
         RuntimeError: the package hdrhistogram is missing.
     """
-    histogram = _decoded(text)
-    buckets = [
-        Bucket(
-            int(histogram.get_lowest_equivalent_value(item.value_iterated_to)),
-            int(histogram.get_highest_equivalent_value(item.value_iterated_to)),
-            int(item.count_at_value_iterated_to),
-        )
-        for item in histogram.get_recorded_iterator()
-    ]
-    return LatencyHistogram(tuple(buckets))
-
-
-def merge_histograms(texts: Iterable[str]) -> str:
-    """One histogram of all their latencies; an empty text counts as an empty histogram. Raises like decoding."""
     merged = _empty()
     for text in texts:
         if text:

@@ -108,19 +108,3 @@ def count_to_print(percent: float) -> int:
 def allowed_percentiles(count: int) -> tuple[float, ...]:
     """Those of `PERCENTS` that may be printed from so many samples."""
     return tuple(percent for percent in PERCENTS if count >= count_to_print(percent))
-
-
-def meets_limit(values: Values, percent: float, limit: float, confidence: float = 0.99) -> bool | None:
-    """Whether the percentile is within the limit: True or False where the values show it, None where they don't.
-
-    True by the early stopping rule. False if so many exceed the limit that a percentile within it would give as many
-    with a probability of at most 1 - confidence.
-    """
-    data = np.asarray(values)
-    over = int(np.count_nonzero(data > limit))
-    beyond = float(1 - Fraction(repr(float(percent))) / 100)
-    if data.size and binomial_cdf(over, data.size, beyond) <= 1.0 - confidence:
-        return True
-    if over and 1.0 - binomial_cdf(over - 1, data.size, beyond) <= 1.0 - confidence:
-        return False
-    return None

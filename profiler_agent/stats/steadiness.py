@@ -127,12 +127,3 @@ class WarmUp:
     def over(self) -> bool:
         """Whether measuring may begin: it is steady, or will not become so within the cap."""
         return self.steady or self.elapsed_ns >= self._cap_ns
-
-
-def steady_from(latencies_ns: Sequence[int], **options: int) -> int:
-    """How many of the first latencies of a closed loop are warm-up, by `WarmUp` with those options."""
-    warm_up = WarmUp(**options)
-    for latency in latencies_ns:
-        if warm_up.add(int(latency)):
-            break
-    return warm_up.requests

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 
 from search_service.domain.catalog import Dataset, DatasetSample
-from search_service.domain.errors import NotFound, Reason, ResourceExhausted
+from search_service.domain.errors import Reason, ResourceExhausted
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.datasets import resolve_dataset
 from search_service.usecases.fields import LONGEST_NAME, Reference, check_digest, check_text, invalid
@@ -49,15 +49,6 @@ def delete_sample(registry: Registry, reference: Reference) -> Dataset:
     if dataset.sample is None:
         return dataset
     return _replace_sample(registry, Reference(id=dataset.id), None, None)
-
-
-def open_sample(registry: Registry, reference: Reference) -> tuple[DatasetSample, Iterator[bytes]]:
-    """The sample of a dataset and its bytes in chunks. Raises NotFound (DATASET_NOT_FOUND or SAMPLE_NOT_FOUND)."""
-    with registry.database.begin() as unit:
-        dataset = resolve_dataset(unit, reference)
-    if dataset.sample is None:
-        raise NotFound(f"no sample of dataset '{dataset.name}@{dataset.version}' is stored", Reason.SAMPLE_NOT_FOUND)
-    return dataset.sample, registry.blobs.read(dataset.sample.digest)
 
 
 def _replace_sample(

@@ -12,13 +12,13 @@ from profiler_agent.loadgen.load_text import parse_load
 from profiler_agent.loadgen.requests import Requests
 from profiler_agent.loadgen.scenarios import drive
 from profiler_agent.stats.percentiles import nearest_rank
-from profiler_agent.stats.queueing import (
+from profiler_agent.work import RunLimits
+from tests.queueing import (
     md1_mean_response,
     md1_response_quantile,
     mm1_mean_response,
     mm1_response_quantile,
 )
-from profiler_agent.work import RunLimits
 from tests.simulated_clock import SimulatedClock
 from tests.timed_targets import TimedTarget
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from profiler_agent.errors import InvalidLoad
 from profiler_agent.loadgen.find_peak import MOST_TRIALS, TOLERANCE, Trial, find_peak
-from profiler_agent.stats.queueing import md1_response_quantile
 from profiler_agent.work import InvalidReason
+from tests.queueing import md1_response_quantile
 
 rates = st.floats(0.5, 50_000)
 

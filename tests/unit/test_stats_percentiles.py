@@ -11,7 +11,6 @@ from scipy import stats
 from profiler_agent.stats.percentiles import (
     allowed_percentiles,
     count_to_print,
-    meets_limit,
     nearest_rank,
     percentile_interval,
     smallest_count,
@@ -107,13 +106,3 @@ def test_intervals_cover_the_true_percentile(percent: float) -> None:
         inside += low <= truth <= high
     # 95 % asked; 93.3 % would be three standard deviations of 400 trials below it... and never far above 99 %.
     assert 0.92 <= inside / 400 <= 0.995
-
-
-def test_a_limit_is_met_missed_or_undecided() -> None:
-    fast, slow = [1.0], [9.0]
-    assert meets_limit(fast * 459, 99, limit=5.0) is True
-    assert meets_limit(fast * 458, 99, limit=5.0) is None
-    assert meets_limit(fast * 661 + slow, 99, limit=5.0) is True
-    assert meets_limit(fast * 660 + slow, 99, limit=5.0) is None
-    assert meets_limit(fast * 600 + slow * 30, 99, limit=5.0) is False
-    assert meets_limit([], 99, limit=5.0) is None

@@ -27,7 +27,7 @@ from search_service.usecases.datasets import delete_dataset, get_dataset
 from search_service.usecases.fields import Reference
 from search_service.usecases.models import delete_model
 from search_service.usecases.registry import Registry
-from search_service.usecases.samples import delete_sample, open_sample, put_sample
+from search_service.usecases.samples import delete_sample, put_sample
 from search_service.usecases.uploads import drop_unused_blobs
 from tests.catalogue import NOW, a_model, put_dataset, put_models
 from tests.profiling_objects import a_job, a_profile, a_spec, an_agent, put_agents, put_jobs, put_profiles, take
@@ -74,17 +74,13 @@ def test_a_sample_is_stored_replaced_and_removed_with_its_bytes(registry: Regist
     dataset = put_sample(registry, DATASET, replace(first, digest=first.digest.upper()), [b"fi", b"rst"])
     assert (dataset.sample, dataset.revision) == (first, 2)
     assert get_dataset(registry, DATASET, False)[0] == dataset
-    sample, chunks = open_sample(registry, DATASET)
-    assert (sample, b"".join(chunks)) == (first, b"first")
+    assert b"".join(registry.blobs.read(first.digest)) == b"first"
     assert put_sample(registry, Reference(id="d"), second, [b"second"]).sample == second
     assert stored(registry) == {second.digest}
     assert drop_unused_blobs(registry) == 0, "a sample keeps its bytes"
     removed = delete_sample(registry, DATASET)
     assert (removed.sample, stored(registry)) == (None, set())
     assert delete_sample(registry, DATASET) == removed, "harmless when repeated"
-    with pytest.raises(NotFound) as caught:
-        open_sample(registry, DATASET)
-    assert caught.value.reason is Reason.SAMPLE_NOT_FOUND
 
 
 def test_the_very_same_sample_is_not_read_again(registry: Registry) -> None:
@@ -127,7 +123,6 @@ def test_a_sample_needs_its_dataset(registry: Registry) -> None:
     for act in (
         lambda: put_sample(registry, Reference(name="?"), sample_of(b"rows"), [b"rows"]),
         lambda: delete_sample(registry, Reference(name="?")),
-        lambda: open_sample(registry, Reference(name="?")),
     ):
         with pytest.raises(NotFound) as caught:
             act()

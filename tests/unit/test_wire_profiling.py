@@ -255,7 +255,7 @@ def test_an_agent_makes_the_round_trip(seen: SeenAgent) -> None:
     names = ("name", "host_class", "host_json", "backends", "labels", "capacity", "version", "evaluates")
     assert [getattr(report, name) for name in names] == [getattr(seen.agent, name) for name in names]
     assert message.id == seen.agent.id
-    assert enums.AGENT_STATE_FROM_PROTO[message.state] is seen.state
+    assert message.state == enums.AGENT_STATE_TO_PROTO[seen.state]
     assert tuple(message.job_ids) == seen.job_ids
     assert times.read_time(message.create_time, "") == seen.agent.created_at
     assert times.read_time(message.last_seen_time, "") == seen.agent.last_seen_at

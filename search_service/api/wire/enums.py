@@ -98,7 +98,6 @@ AGENT_STATE_TO_PROTO: dict[AgentState, profiles_pb2.AgentState.ValueType] = {
     AgentState.DRAINING: profiles_pb2.AGENT_STATE_DRAINING,
     AgentState.GONE: profiles_pb2.AGENT_STATE_GONE,
 }
-AGENT_STATE_FROM_PROTO: dict[int, AgentState] = {number: value for value, number in AGENT_STATE_TO_PROTO.items()}
 
 VERDICT_TO_PROTO: dict[bool, profiles_pb2.Verdict.ValueType] = {
     True: profiles_pb2.VERDICT_VALID,

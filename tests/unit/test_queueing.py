@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from profiler_agent.stats import queueing
+from tests import queueing
 
 
 def simulated_responses(rate: float, services: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
