@@ -34,7 +34,7 @@ class Prediction:
 
     `accuracy`, `low`, `high`: the metric and its 90 % interval, None where the candidate was refused. `form` says
     whether its outputs or only its source spoke. `evidence_count`: cross-evaluations behind the predictor.
-    `contributions`: change of `accuracy` that each group of features makes against typical values.
+    `contributions`: change of `accuracy` that each group of features makes against typical values, the largest first.
     """
 
     name: str
@@ -187,7 +187,10 @@ def _contributions(
     *,
     level: float,
 ) -> dict[int, dict[str, float]]:
-    """What the prediction loses, by group, when the candidate's features of the group are set to typical values."""
+    """What the prediction loses, by group, when the candidate's features of the group are set to typical values.
+
+    The groups stand by the size of their changes, the largest first.
+    """
     if not len(chosen):
         return {}
     kept = _spread(features.shape[1], max(2, min(_EXPLAINED_ROWS, 400 // len(chosen))))
@@ -202,7 +205,8 @@ def _contributions(
         leads = form_predictor.lead(pair_features(whole_of(variant), rows_say, usual, level))
         values.append(put_in_order(rows_say, leads, form_predictor.lead_share, level))
     changes = values[-1] - np.stack(values[:-1])
+    groups = list(GROUPS)
     return {
-        int(at): {group: round(float(changes[place, column]), 4) for place, group in enumerate(GROUPS)}
-        for column, at in enumerate(chosen)
+        int(at): {groups[place]: round(float(of_one[place]), 4) for place in np.argsort(-np.abs(of_one), kind="stable")}
+        for at, of_one in zip(chosen, changes.T, strict=True)
     }

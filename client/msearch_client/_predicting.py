@@ -80,7 +80,6 @@ def evidence_of(model: Model, outputs: NDArray[np.float32], source: Signature | 
 
 
 def _describe(prediction: Prediction, version: str) -> AccuracyPrediction:
-    changes = sorted(prediction.contributions.items(), key=lambda item: -abs(item[1]))
     return AccuracyPrediction(
         accuracy=prediction.accuracy,
         low=prediction.low,
@@ -88,7 +87,9 @@ def _describe(prediction: Prediction, version: str) -> AccuracyPrediction:
         form=prediction.form,
         evidence_count=prediction.evidence_count,
         predictor_version=version,
-        contributions=tuple(Contribution(evidence=name, change=change) for name, change in changes),
+        contributions=tuple(
+            Contribution(evidence=name, change=change) for name, change in prediction.contributions.items()
+        ),
         notices=prediction.notices,
     )
 

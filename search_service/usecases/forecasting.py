@@ -219,7 +219,6 @@ class Forecast:
 
     def _told(self, prediction: Prediction, loaded: TargetOutputs) -> AccuracyPrediction:
         refused = loaded.refused.get(prediction.name)
-        changes = sorted(prediction.contributions.items(), key=lambda item: -abs(item[1]))
         return AccuracyPrediction(
             accuracy=prediction.accuracy,
             low=prediction.low,
@@ -227,7 +226,7 @@ class Forecast:
             form=prediction.form,
             evidence_count=prediction.evidence_count,
             predictor_version=self.predictor.version,
-            contributions=tuple(changes),
+            contributions=tuple(prediction.contributions.items()),
             notices=(*([f"its outputs are not used: {refused}"] if refused else []), *prediction.notices),
         )
 

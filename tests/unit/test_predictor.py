@@ -184,6 +184,9 @@ def test_contributions_name_what_spoke_for_a_candidate(predictor: Predictor) -> 
     found = predict(predictor, candidates, target)
     best, worst = found[int(true.argmax())], found[int(true.argmin())]
     assert "other candidates" in best.contributions
+    for one in (best, worst):
+        sizes = [abs(change) for change in one.contributions.values()]
+        assert sizes == sorted(sizes, reverse=True), "the largest change first"
     assert sum(best.contributions.values()) > sum(worst.contributions.values())
     assert predict(predictor, candidates, target, explain=False)[0].contributions == {}
 
