@@ -95,6 +95,16 @@ class SmallRegistry:
         evaluation: epb.Evaluation = self.stub.AddOutputs(iter(messages), metadata=metadata).evaluation
         return evaluation
 
+    def download_outputs(
+        self, name: str, sample_id: str, metadata: Metadata = ()
+    ) -> tuple[epb.DownloadOutputsResponse.Header, NDArray[np.float32]]:
+        """Outputs read back: what is said of them, and the probabilities."""
+        model = rpb.ModelReference(id=self.models[name].id if name in self.models else name)
+        request = epb.DownloadOutputsRequest(model=model, sample_id=sample_id)
+        first, *rest = self.stub.DownloadOutputs(request, metadata=metadata)
+        data = b"".join(message.chunk for message in rest)
+        return first.header, np.frombuffer(data, "<f4").reshape(first.header.row_count, len(first.header.classes))
+
     def evaluations(self, metadata: Metadata = (), **fields: Any) -> list[epb.Evaluation]:
         """All that the caller sees."""
         request = epb.ListEvaluationsRequest(**fields)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from msearch_accuracy import AccuracyError, Predictor
 from msearch_client._artifacts import CHUNK_BYTES
 from msearch_client._catalogue import Filter, Model, ModelReference
-from msearch_client._errors import LocalError
+from msearch_client._errors import InternalError, LocalError
 from msearch_client._evaluations import Validation
 from msearch_client._evidence import (
     Calibration,
@@ -26,8 +26,10 @@ from msearch_client._references import new_request_id, with_model
 from msearch_client._sample_calls import PAGE_SIZE, SampleCalls
 from msearch_client._wire import evidence as wire
 from msearch_client._wire.evaluations import validation_from_proto
+from msearch_running import Outputs
 
 FIT_TIMEOUT_S = 900.0
+LARGEST_OUTPUTS_BYTES = 256 << 20
 PLAN_TIMEOUT_S = 300.0
 """Both look at all the evidence there is."""
 
@@ -105,6 +107,39 @@ class EvaluationCalls(SampleCalls):
             )
 
         return wire.evaluation_from_proto(with_model(model, send).evaluation)
+
+    def download_outputs(self, model: ModelReference, sample: SampleReference) -> Outputs:
+        """What a model said of a sample that this caller stored, row by row: run by an agent, or added.
+
+        Raises:
+            NotFoundError: there is no such model or sample, or the model has no outputs there (reason
+                OUTPUTS_NOT_FOUND).
+            PermissionDeniedError: it is a validation sample that another token stored.
+        """
+        stored = self.get_evaluation_sample(sample)
+
+        def consume(stream: Iterator[Any]) -> Outputs:
+            first = next(stream, None)
+            if first is None or first.WhichOneof("part") != "header":
+                raise InternalError(f"the outputs on the sample {stored.id} do not begin with their header")
+            data = b"".join(message.chunk for message in stream)
+            try:
+                return wire.outputs_from_proto(first.header, data)
+            except ValueError:
+                raise InternalError(
+                    f"the outputs on the sample {stored.id} are damaged: {len(data)} bytes arrived for "
+                    f"{first.header.row_count} rows of {len(first.header.classes)} float32"
+                ) from None
+
+        def ask(reference: Any) -> Outputs:
+            return self._transport.receive(
+                self._transport.evaluation.DownloadOutputs,
+                wire.download_outputs(reference, stored.id),
+                consume,
+                timeout_s=self._transport.transfer_timeout_s(LARGEST_OUTPUTS_BYTES),
+            )
+
+        return with_model(model, ask)
 
     def evaluations(
         self,

@@ -53,9 +53,12 @@ class LabellingSession:
         tolerance: float = 0.01,
         labels_file: str | os.PathLike[str] | None = None,
         failed: Sequence[FailedModel] = (),
+        notices: Sequence[str] = (),
         seed: int = 0,
     ) -> None:
         """From candidates with outputs on the `kept` rows of a table (all of them if None); `names` by candidate.
+
+        `failed` and `notices` are told with each verdict.
 
         Raises:
             LocalError: fewer than two candidates can be compared, a setting is out of range, or the file cannot be
@@ -84,6 +87,7 @@ class LabellingSession:
                 for name, reason in refused.items()
             ),
         )
+        self._notices = tuple(notices)
         self._entries: dict[int, LabelEntry] = {}
         self._answered: list[int] = []
         self._path = None if labels_file is None else Path(labels_file)
@@ -179,7 +183,7 @@ class LabellingSession:
         """Who leads, and whether that is sure enough to stop."""
         found = self._labelling.verdict()
         unasked = self.unasked
-        notices = []
+        notices = list(self._notices)
         if unasked:
             shown = ", ".join(str(row) for row in unasked[:5]) + (", ..." if len(unasked) > 5 else "")
             notices.append(f"{len(unasked)} labelled rows were not asked for ({shown}); they count all the same")

@@ -1,4 +1,4 @@
-"""Starts a labelling session: runs the best candidates on a target, here."""
+"""Starts a labelling session on what candidates say of a target."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality
 from msearch_client._errors import LocalError
+from msearch_client._evidence import SampleReference
 from msearch_client._labelling import LabellingSession
 from msearch_client._local_data import open_data, without_labels
-from msearch_client._local_running import LocalRun, OnShare, run_locally
-from msearch_client._models import ModelCalls
-from msearch_client._predicting import LEAST_SHARE, evidence_of
-from msearch_client._rankings import FailedModel
+from msearch_client._local_running import OnShare, unheard
+from msearch_client._obtaining_outputs import CandidateOutputs, OutputCalls
+from msearch_client._predicting import evidence_of
 from msearch_client._sample_bytes import read_rows
-from msearch_client._searching import OrderBy, SearchCalls
+from msearch_client._searching import OrderBy
 from msearch_running.outputs import common_rows
+from msearch_sketch import Signature
 
 
-class LabellingCalls(SearchCalls, ModelCalls):
+class LabellingCalls(OutputCalls):
     """Find the best of several candidates with few labels."""
 
     def start_labelling(
@@ -31,6 +33,8 @@ class LabellingCalls(SearchCalls, ModelCalls):
         target: Any,
         *,
         k: int = 10,
+        local: bool = True,
+        sample: SampleReference | None = None,
         labels_file: str | os.PathLike[str] | None = None,
         confidence: float = 0.95,
         tolerance: float = 0.01,
@@ -41,17 +45,26 @@ class LabellingCalls(SearchCalls, ModelCalls):
         column: str | None = None,
         ignore: Collection[str] = (),
         limit_rows: int | None = None,
+        keep_s: float | None = None,
+        allow_waiting: bool = False,
         artifacts: Path | None = None,
         progress: OnProgress | None = None,
         running: OnShare | None = None,
     ) -> LabellingSession:
-        """Runs the `k` best candidates of a search on the target, on this machine, and asks which rows to label.
+        """Gets what the candidates say of each row of the target, and asks which rows to label.
 
-        No row leaves this machine. The rows' own labels, if there is a column with them, are not looked at.
+        The `k` best candidates of a search run on this machine, and no row leaves it. With `local=False` agents run
+        them, and the rows are stored with the service as a target of this caller. With `sample` nothing is run: all
+        models with outputs on that sample take part, added with `add_outputs` or run there before.
+
+        The rows' own labels, if there is a column with them, are not looked at.
 
         Args:
             target: what `sketch` takes, at most 100,000 rows.
             k: how many candidates to tell apart, at least two.
+            local: run them here.
+            sample: a sample of these very rows that this caller stored; `k`, `local`, `filter` and `order_by` then
+                say nothing.
             labels_file: .csv, .json or .parquet, where answers are saved, and taken from if it is there.
             confidence: at which one candidate wins.
             tolerance: how far below the best a winner may be.
@@ -62,54 +75,60 @@ class LabellingCalls(SearchCalls, ModelCalls):
             column: column with the data, where several would do.
             ignore: columns to leave out.
             limit_rows: take at most this many rows, the first ones.
-            artifacts: the folder for artifacts; None for the user's.
+            keep_s: with `local=False`, how long the service keeps the rows; None for a day.
+            allow_waiting: with `local=False`, accept jobs although no registered agent could take them now.
+            artifacts: with `local`, the folder for artifacts; None for the user's.
             progress: called with (rows read, rows in all or None).
             running: called with (share done, what is being done).
 
         Raises:
-            LocalError: the data or the file cannot be read, or fewer than two candidates can be run and compared.
-            NotFoundError: no source with the target's schema was ever registered.
+            LocalError: the data or the file cannot be read, no agent could run a candidate now, or fewer than two
+                candidates can be run and compared.
+            NotFoundError: no source with the target's schema was ever registered, or there is no such sample.
         """
+        report = running or unheard
         opened = without_labels(
             open_data(target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress)
         )
         rows = read_rows(opened, labels=False)
-        space = self._find_space(opened, source=False)
-        ranking = self.search(
-            self._sketch_opened(opened, space, source=False), filter=filter, order_by=order_by, top=max(k, 2)
-        )
-        models = [candidate.model for candidate in ranking]
-        runs = run_locally(self, models, rows, artifacts=artifacts, progress=running) if models else []
-        taken = [run for run in runs if run.outputs is not None and run.outputs.kept.mean() >= LEAST_SHARE]
-        failed = tuple(run.failure or _took_too_few(run) for run in runs if run not in taken)
-        if len(taken) < 2:
-            reasons = "; ".join(f"{item.model}: {item.message}" for item in failed[:3])
-            raise LocalError(
-                f"labels tell candidates apart, and of {len(models)} only {len(taken)} could be run"
-                + (f" ({reasons})" if reasons else "")
-            )
-        kept = common_rows([run.outputs for run in taken if run.outputs is not None])
-        if not kept.any():
-            raise LocalError("there is no row that all candidates could read")
+        if sample is not None:
+            found = self._outputs_stored(sample, opened, rows)
+        elif local:
+            space = self._find_space(opened, source=False)
+            signature = self._sketch_opened(opened, space, source=False)
+            ranking = self.search(signature, filter=filter, order_by=order_by, top=max(k, 2))
+            found = self._outputs_here(ranking, rows, artifacts=artifacts, running=report)
+        else:
+            if not allow_waiting:
+                self._check_agents("--local or local=True")
+            stored, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
+            signature = Signature.from_bytes(encoded)
+            ranking = self.search(signature, filter=filter, order_by=order_by, top=max(k, 2))
+            found = self._outputs_of_agents(ranking, stored, allow_waiting=allow_waiting, running=report)
+        kept = _choose_rows(found)
         return LabellingSession(
             rows,
-            [evidence_of(run.model, run.outputs.probabilities[kept], None) for run in taken if run.outputs is not None],
-            {run.model.id: f"{run.model.name}@{run.model.version}" for run in taken},
-            kept=np.asarray(kept, bool),
+            [evidence_of(model, outputs.probabilities[kept], None) for model, outputs in found.taken],
+            {model.id: f"{model.name}@{model.version}" for model, _ in found.taken},
+            kept=kept,
             f1=f1,
             confidence=confidence,
             tolerance=tolerance,
             labels_file=labels_file,
-            failed=failed,
+            failed=found.failed,
+            notices=found.notices,
         )
 
 
-def _took_too_few(run: LocalRun) -> FailedModel:
-    outputs = run.outputs
-    assert outputs is not None  # noqa: S101 - a run without outputs says why itself
-    return FailedModel(
-        model=f"{run.model.name}@{run.model.version}",
-        model_id=run.model.id,
-        code="unreadable_rows",
-        message=f"it could not read {outputs.skipped:,} of {len(outputs.probabilities):,} rows: {outputs.problem}",
-    )
+def _choose_rows(found: CandidateOutputs) -> NDArray[np.bool_]:
+    """The rows that all candidates could read. [n]"""
+    if len(found.taken) < 2:
+        reasons = "; ".join(f"{item.model}: {item.message}" for item in found.failed[:3])
+        raise LocalError(
+            f"labels tell candidates apart, and of {len(found.taken) + len(found.failed)} only {len(found.taken)} "
+            "could be run" + (f" ({reasons})" if reasons else "")
+        )
+    kept = common_rows([outputs for _, outputs in found.taken])
+    if not kept.any():
+        raise LocalError("there is no row that all candidates could read")
+    return kept

@@ -13,7 +13,7 @@ from search_service.api.authentication import present_caller
 from search_service.api.wire import evaluation as wire
 from search_service.api.wire.catalogue import write_validation
 from search_service.api.wire.registry import read_reference
-from search_service.usecases import evaluate_jobs, evaluation_samples, evaluations, validations
+from search_service.usecases import evaluate_jobs, evaluation_samples, evaluations, stored_outputs, validations
 from search_service.usecases.calibrating import calibrate
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.fields import invalid
@@ -91,6 +91,18 @@ class EvaluationServicer(evaluation_service_pb2_grpc.EvaluationServiceServicer):
         )
         _log.info("outputs_added", model_id=named.evaluation.model_id, sample_id=header.sample_id)
         return pb.AddOutputsResponse(evaluation=wire.write_evaluation(named))
+
+    def DownloadOutputs(
+        self, request: pb.DownloadOutputsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadOutputsResponse]:
+        reference = read_reference(request.model, "model")
+        stored = stored_outputs.open_outputs(self._evidence, present_caller(), reference, request.sample_id)
+        yield wire.write_outputs_header(stored)
+        for chunk in stored.chunks():
+            if not context.is_active():
+                return
+            yield pb.DownloadOutputsResponse(chunk=chunk)
+        _log.info("outputs_downloaded", sample_id=request.sample_id, rows=len(stored.outputs.probabilities))
 
     def PutValidation(
         self, request: pb.PutValidationRequest, context: grpc.ServicerContext

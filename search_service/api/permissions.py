@@ -52,6 +52,7 @@ LEAST_ROLES: dict[str, Role] = {
     "/msearch.v1.EvaluationService/DeleteEvaluationSample": Role.READER,
     "/msearch.v1.EvaluationService/EvaluateModels": Role.READER,
     "/msearch.v1.EvaluationService/AddOutputs": Role.READER,
+    "/msearch.v1.EvaluationService/DownloadOutputs": Role.READER,
     "/msearch.v1.EvaluationService/PutValidation": Role.PUBLISHER,
     "/msearch.v1.EvaluationService/ListEvaluations": Role.READER,
     "/msearch.v1.EvaluationService/Calibrate": Role.PUBLISHER,

@@ -207,3 +207,18 @@ def test_a_real_model_of_the_zoo_gives_what_it_gives_here(client: Client, zoo: P
     claimed = next(metric.value for metric in card.metrics if metric.name == "accuracy")
     assert measured.accuracy == pytest.approx(claimed, abs=1e-6)
     assert measured.row_count == pq.read_table(validation).num_rows
+
+
+def test_agents_run_what_a_few_labels_tell_apart(server: str, client: Client, zoo: Path) -> None:
+    session = client.start_labelling(zoo / "target.parquet", k=4, local=False)
+    verdict = session.verdict()
+    assert {item.model: item.code for item in verdict.failed} == {"nan@1": "wrong_output"}
+    here = client.start_labelling(zoo / "target.parquet", k=4, artifacts=zoo / "artifacts").verdict()
+    for own, agents in zip(here.standings, verdict.standings, strict=True):
+        assert own.model == agents.model
+        assert own.accuracy == pytest.approx(agents.accuracy, abs=1e-3)
+    (sample,) = [item for item in client.evaluation_samples(kind="target") if item.row_count == 150]
+    own_outputs = run_model(parse_card(make_card("near")), zoo / "near.onnx", pq.read_table(zoo / "target.parquet"))
+    stored = client.download_outputs("near", sample)
+    assert stored.classes == own_outputs.classes
+    np.testing.assert_allclose(stored.probabilities, own_outputs.probabilities, atol=1e-5)

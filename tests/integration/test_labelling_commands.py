@@ -117,6 +117,25 @@ def test_labels_of_ones_own_in_another_format(run: Run, zoo: Path, tmp_path: Pat
     assert "note: 60 labelled rows were not asked for (0, 2, 4, 6, 8, ...); they count all the same" in found.stdout
 
 
+def test_outputs_that_were_added_need_no_run(run: Run, zoo: Path, server: str) -> None:
+    rows = pq.read_table(zoo / "target.parquet")
+    with Client(server) as client:
+        sample = client.put_evaluation_sample(rows, points_only=True)
+        for name, column in (("hosted", "age"), ("by-height", "height")):
+            dog = np.where(np.array(rows.column(column)) > 0, 0.9, 0.1)
+            client.add_outputs(name, sample, np.stack([1 - dog, dog], axis=1))
+        session = client.start_labelling(rows, sample=sample)
+        assert {standing.model for standing in session.verdict().standings} == {"hosted@1", "by-height@1"}
+        while session.verdict().winner is None:
+            (row,) = session.next_rows()
+            session.label(row, true_class(zoo, row))
+        assert session.verdict().winner == "hosted@1"
+        with pytest.raises(LocalError, match=r"has 9 rows, and the sample smp_[0-9a-f]+ 120"):
+            client.start_labelling(rows.slice(0, 9), sample=sample)
+    words = ("query", "--data", zoo / "target.parquet", "--labels-budget", 3, "--sample", sample.id)
+    assert "2 candidates after 0 labels" in run(*words).stdout
+
+
 def test_f1_is_a_way_to_judge(run: Run, zoo: Path) -> None:
     words = ("query", "--data", zoo / "target.parquet", "--labels-budget", 3, "--json")
     assert json.loads(run(*words, "--f1", "dog").stdout)["standings"]
@@ -128,7 +147,13 @@ def test_f1_is_a_way_to_judge(run: Run, zoo: Path) -> None:
     [
         (("--labels", "x.csv"), 2, "--labels needs --labels-budget"),
         (("--labels-budget", "0"), 2, "labels-budget"),
-        (("--labels-budget", "3", "--rerank", "5"), 2, "add --local to --rerank"),
+        (("--labels-budget", "3", "--rerank", "5"), 1, "no registered agent could run a model now, so no row was sent"),
+        (("--labels-budget", "3", "--local"), 2, "--local needs --rerank"),
+        (("--labels-budget", "3", "--keep", "2h"), 2, "--keep needs --rerank"),
+        (("--labels-budget", "3", "--sample", "smp_1", "--rerank", "5"), 2, "--sample says which models take part"),
+        (("--labels-budget", "3", "--sample", "smp_1", "--text", "x"), 2, "--sample says which models take part"),
+        (("--labels-budget", "3", "--sample", "smp_1"), 1, "there is no evaluation sample 'smp_1'"),
+        (("--sample", "smp_1"), 2, "--sample needs --labels-budget"),
         (("--labels-budget", "3", "--confidence", "1"), 2, "--confidence must lie above 0.5"),
         (("--labels-budget", "3", "--tolerance", "-1"), 2, "--tolerance must be at least 0"),
         (("--labels-budget", "3", "--explain"), 2, "--labels-budget and --explain do not go together"),

@@ -69,6 +69,7 @@ def test_a_target_is_there_for_its_token_alone(guarded: Guarded) -> None:
             lambda other=other: registry.stub.DeleteEvaluationSample(drop, metadata=other),
             lambda other=other: registry.evaluate(sample.id, metadata=other, allow_waiting=True),
             lambda other=other: registry.add_outputs("near", sample.id, some_outputs(60), metadata=other),
+            lambda other=other: registry.download_outputs("near", sample.id, metadata=other),
         ):
             found = refusal(call)
             assert (found.code, found.reason) == ("NOT_FOUND", "EVALUATION_SAMPLE_NOT_FOUND")
@@ -99,6 +100,8 @@ def test_what_counts_for_everybody_needs_a_publisher(guarded: Guarded) -> None:
         assert refusal(call).code == "PERMISSION_DENIED"
     registry.add_outputs("near", sample.id, some_outputs(60), metadata=publisher)
     assert len(registry.evaluations(ann)) == 1
+    assert refusal(lambda: registry.download_outputs("near", sample.id, metadata=ann)).code == "PERMISSION_DENIED"
+    assert len(registry.download_outputs("near", sample.id, metadata=publisher)[1]) == 60
     registry.stub.DeleteEvaluationSample(drop, metadata=publisher)
     assert samples(registry, publisher) == []
 

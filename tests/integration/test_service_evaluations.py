@@ -398,3 +398,28 @@ def test_reports_on_one_model_at_once_are_all_kept(registry: SmallRegistry) -> N
     assert len(registry.evaluations()) == 4
     assert registry.model("near").revision == registry.models["near"].revision + 4
     assert registry.model("near").validation.accuracy == 0.9
+
+
+def test_outputs_are_read_back_as_they_were_stored(registry: SmallRegistry) -> None:
+    sample = registry.put_sample(TARGET).sample
+    outputs = some_outputs(60)
+    outputs[7] = np.nan
+    registry.add_outputs("near", sample.id, outputs[:, ::-1], classes=("dog", "cat"))
+    header, found = registry.download_outputs("near", sample.id)
+    assert (list(header.classes), header.row_count, header.problem) == (["cat", "dog"], 60, "")
+    np.testing.assert_array_equal(found, outputs)
+    agent = registry.agent()
+    registry.evaluate(sample.id, "mid")
+    complete(agent, agent.acquire().lease, outputs, skipped_count=1, problem="row 7 has no height")
+    header, found = registry.download_outputs("mid", sample.id)
+    assert header.problem == "row 7 has no height"
+    np.testing.assert_array_equal(found, outputs)
+
+
+def test_outputs_that_are_not_there_are_told_apart(idle: SmallRegistry) -> None:
+    sample = idle.put_sample(TARGET).sample
+    found = refusal(lambda: idle.download_outputs("far", sample.id))
+    assert (found.code, found.reason) == ("NOT_FOUND", "OUTPUTS_NOT_FOUND")
+    assert "far@1 has no outputs on the sample" in found.message
+    assert refusal(lambda: idle.download_outputs("mdl_none", sample.id)).reason == "MODEL_NOT_FOUND"
+    assert refusal(lambda: idle.download_outputs("far", "smp_none")).reason == "EVALUATION_SAMPLE_NOT_FOUND"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from msearch.v1 import evaluation_service_pb2 as pb
 from msearch.v1 import types_pb2
 from msearch_client._catalogue import Filter, Modality
@@ -22,6 +24,7 @@ from msearch_client._wire.catalogue import MODALITY_TO_PROTO, filter_to_proto
 from msearch_client._wire.jobs import job_from_proto, read_enum
 from msearch_client._wire.requests import DatasetReference, ModelReference
 from msearch_client._wire.times import seconds_to_proto, time_from_proto
+from msearch_running import Outputs
 
 KIND_TO_PROTO: dict[SampleKind, pb.SampleKind.ValueType] = {
     SampleKind.TARGET: pb.SAMPLE_KIND_TARGET,
@@ -138,6 +141,17 @@ def outputs_header(
 def outputs_chunk(data: bytes) -> pb.AddOutputsRequest:
     """Next bytes of outputs."""
     return pb.AddOutputsRequest(chunk=data)
+
+
+def download_outputs(model: ModelReference, sample_id: str) -> pb.DownloadOutputsRequest:
+    """Outputs of a model on a sample to read back."""
+    return pb.DownloadOutputsRequest(model=model, sample_id=sample_id)
+
+
+def outputs_from_proto(header: pb.DownloadOutputsResponse.Header, data: bytes) -> Outputs:
+    """Outputs from the header and all chunks of a download; raises ValueError where their sizes differ."""
+    values = np.frombuffer(data, "<f4").reshape(header.row_count, len(header.classes))
+    return Outputs(tuple(header.classes), values.astype(np.float32, copy=False), header.problem)
 
 
 def put_validation(model: ModelReference, validation: Validation) -> pb.PutValidationRequest:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from msearch_client import Client, LabellingSession, LabelVerdict, LocalError
-from msearch_client.cli import predictions
+from msearch_client.cli import predictions, reranking
 from msearch_client.cli.answers import Answers
 from msearch_client.cli.output import count, fraction_bar, print_json, print_line, print_note, print_table, progress
 from msearch_client.cli.showing_rows import show_row, write_images
+from msearch_client.cli.times import parse_time
 
 DEFAULT_K = 10
 
@@ -23,8 +25,9 @@ Budget = Annotated[
         "--labels-budget",
         metavar="N",
         min=1,
-        help="Run the best candidates here (--rerank K of them, default 10), label at most N rows, and say which is "
-        "the best. At a terminal it asks, one row at a time; else it writes the rows to label to --labels.",
+        help="Run the ten best candidates here, label at most N rows, and say which is the best; --rerank K has agents "
+        "run K of them, --rerank K --local this machine. At a terminal it asks, one row at a time; else it writes the "
+        "rows to label to --labels.",
     ),
 ]
 LabelsFile = Annotated[
@@ -34,6 +37,15 @@ LabelsFile = Annotated[
         metavar="FILE",
         help="With --labels-budget: labels as .csv, .json or .parquet with the columns row and label. Answers are "
         "saved there at once, and the same command goes on from it. Default: NAME-labels.csv in this folder.",
+    ),
+]
+OfSample = Annotated[
+    str | None,
+    typer.Option(
+        "--sample",
+        metavar="SAMPLE",
+        help="With --labels-budget: run nothing. Compare all models with outputs on this sample, which must hold the "
+        "rows of --data: outputs that you added, or that agents gave before.",
     ),
 ]
 Confidence = Annotated[
@@ -53,10 +65,14 @@ ShowIn = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The options of a labelling."""
+    """The options of a labelling. Without `sample` `k` candidates are run, here or by agents: then rows are kept."""
 
     budget: int
     file: Path | None
+    sample: str | None
+    k: int
+    local: bool
+    keep: timedelta
     confidence: float
     tolerance: float
     f1: str
@@ -71,12 +87,21 @@ def check_options(
     tolerance: float,
     f1: str,
     show_in: Path | None,
+    sample: str | None,
+    k: int | None,
+    local: bool,
+    keep: str | None,
+    chosen: bool,
     **others: bool,
 ) -> Wanted | None:
-    """Refuses options that do not go together; `others` are those that `--labels-budget` excludes, by name."""
+    """Refuses options that do not go together; `others` are those that `--labels-budget` excludes, by name.
+
+    `chosen`: options say which models take part, or in which order they are taken.
+    """
     if budget is None:
-        for name, given in {"--labels": file is not None, "--f1": bool(f1), "--show-in": show_in is not None}.items():
-            if given:
+        needy = {"--labels": file, "--f1": f1, "--show-in": show_in, "--sample": sample}
+        for name, value in needy.items():
+            if value:
                 raise typer.BadParameter(f"{name} needs --labels-budget")
         return None
     for name, given in others.items():
@@ -86,16 +111,28 @@ def check_options(
         raise typer.BadParameter(f"--confidence must lie above 0.5 and below 1, not {confidence:g}")
     if not 0 <= tolerance < 1:
         raise typer.BadParameter(f"--tolerance must be at least 0 and below 1, not {tolerance:g}")
-    return Wanted(budget=budget, file=file, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in)
+    if sample is not None and (k is not None or local or keep is not None or chosen):
+        raise typer.BadParameter(
+            "--sample says which models take part: leave out --rerank, --local, --keep, filters and orders"
+        )
+    reranking.check_options(k=k, local=local, keep=keep, with_noise=False)
+    return Wanted(
+        budget=budget, file=file, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in, sample=sample,
+        k=k or DEFAULT_K, local=local or k is None,
+        keep=reranking.KEPT if keep is None else parse_time(keep, "--keep"),
+    )  # fmt: skip
 
 
-def label(client: Client, data: Path, wanted: Wanted, k: int | None, *, as_json: bool, **asked: Any) -> None:
-    """Runs the candidates, takes labels, prints who leads."""
+def label(client: Client, data: Path, wanted: Wanted, *, as_json: bool, **asked: Any) -> None:
+    """Gets the candidates' outputs, takes labels, prints who leads."""
     file = wanted.file or Path(f"{data.stem}-labels.csv")
+    if wanted.sample is None and not wanted.local:
+        reranking.say_what_is_stored(client, data, wanted.keep)
     with progress("reading", unit="rows") as show_rows, fraction_bar("running the candidates") as show_share:
         session = client.start_labelling(
-            data, k=k or DEFAULT_K, labels_file=file, confidence=wanted.confidence, tolerance=wanted.tolerance,
-            f1=wanted.f1, progress=show_rows, running=show_share, **asked,
+            data, k=wanted.k, local=wanted.local, sample=wanted.sample, keep_s=wanted.keep.total_seconds(),
+            labels_file=file, confidence=wanted.confidence, tolerance=wanted.tolerance, f1=wanted.f1,
+            progress=show_rows, running=show_share, **asked,
         )  # fmt: skip
     interactive = not as_json and sys.stdin.isatty()
     if interactive:

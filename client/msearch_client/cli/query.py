@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from msearch_client import Client, Constraint, ProfileOptions, Ranking
+from msearch_client import Client, Constraint, Filter, ProfileOptions, Ranking
 from msearch_client.cli import drift as drifting
 from msearch_client.cli import ensemble as ensembles
 from msearch_client.cli import labelling, missing, options, reranking
@@ -88,6 +88,7 @@ def query(
     with_noise: reranking.WithNoise = False,
     labels_budget: labelling.Budget = None,
     labels: labelling.LabelsFile = None,
+    sample: labelling.OfSample = None,
     confidence: labelling.Confidence = 0.95,
     tolerance: labelling.Tolerance = 0.01,
     f1: labelling.F1 = "",
@@ -124,7 +125,8 @@ def query(
     """Rank the registered models for data without labels, if asked by what was measured of them.
 
     With --rerank the best candidates are run on the data, and ranked by the accuracy that their outputs foretell.
-    With --labels-budget a few labels of rows that it chooses tell them apart.
+    With --labels-budget a few labels of rows that it chooses tell them apart; agents run them with --rerank, and this
+    machine without it, or with --local.
 
     With --require, --order-by-metric or --pareto each candidate is shown with its best variant, and candidates without
     a measurement that could tell are listed apart, with the command that would measure them.
@@ -174,17 +176,16 @@ def query(
         return
     to_label = labelling.check_options(
         budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
+        sample=sample, k=rerank, local=local, keep=keep, chosen=bool(order) or wanted != Filter(),
         signature=signature is not None, by_service=by_service, with_noise=with_noise, predict=bool(predict),
-        keep=bool(keep), predicted_latency=predicted_latency, profile_missing=profile_missing, pareto=bool(pareto),
+        predicted_latency=predicted_latency, profile_missing=profile_missing, pareto=bool(pareto),
         order_by_metric=bool(order_by_metric), require=bool(require), load=load is not None,
         host_class=bool(host_class), scores=bool(shown), explain=explain,
     )  # fmt: skip
     if to_label is not None and data is not None:
-        if rerank is not None and not local:
-            raise typer.BadParameter("--labels-budget runs the candidates on this machine: add --local to --rerank")
         with Client(server) as client:
             labelling.label(
-                client, data, to_label, rerank, as_json=json, filter=wanted, order_by=order, modality=as_modality,
+                client, data, to_label, as_json=json, filter=wanted, order_by=order, modality=as_modality,
                 column=column, ignore=ignore or (), limit_rows=limit_rows,
             )  # fmt: skip
         return

@@ -63,17 +63,22 @@ def check_options(*, k: int | None, local: bool, keep: str | None, with_noise: b
             raise typer.BadParameter(f"--rerank and --{name.replace('_', '-')} do not go together")
 
 
+def say_what_is_stored(client: Client, data: Path, kept: timedelta) -> None:
+    """Before rows leave this machine."""
+    _log.warning(
+        "the rows of %s are stored with %s for %s, for you alone (`msearch-cli samples delete` removes them at "
+        "once; --local runs the candidates here)",
+        data,
+        client.server,
+        describe_time(kept),
+    )
+
+
 def rerank(client: Client, data: Path, k: int, *, local: bool, keep: str | None, **asked: Any) -> Ranking:
     """Asks, with progress; says beforehand what leaves this machine."""
     kept = KEPT if keep is None else parse_time(keep, "--keep")
     if not local:
-        _log.warning(
-            "the rows of %s are stored with %s for %s, for you alone (`msearch-cli samples delete` removes them at "
-            "once; --local runs the candidates here)",
-            data,
-            client.server,
-            describe_time(kept),
-        )
+        say_what_is_stored(client, data, kept)
     try:
         with progress("reading", unit="rows") as show_rows, fraction_bar("running the candidates") as show_share:
             return client.rerank(

@@ -96,6 +96,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
     ERROR_REASON_OPTIMISER_MISSING: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION: the service has no optimiser for a benchmark with `search`."""
+    ERROR_REASON_OUTPUTS_NOT_FOUND: _ErrorReason.ValueType  # 37
+    """NOT_FOUND: the model has no outputs on the sample; run it there, or add them."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 38
     """RESOURCE_EXHAUSTED: the caller's evaluation samples would take more than is kept for one token; delete some."""
 
@@ -179,6 +181,8 @@ ERROR_REASON_ROWS_NOT_STORED: ErrorReason.ValueType  # 35
 """FAILED_PRECONDITION: the rows of the sample are not stored, so no agent can run a model on them."""
 ERROR_REASON_OPTIMISER_MISSING: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION: the service has no optimiser for a benchmark with `search`."""
+ERROR_REASON_OUTPUTS_NOT_FOUND: ErrorReason.ValueType  # 37
+"""NOT_FOUND: the model has no outputs on the sample; run it there, or add them."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 38
 """RESOURCE_EXHAUSTED: the caller's evaluation samples would take more than is kept for one token; delete some."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

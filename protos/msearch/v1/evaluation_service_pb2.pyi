@@ -665,6 +665,94 @@ class AddOutputsResponse(_message.Message):
 Global___AddOutputsResponse: _TypeAlias = AddOutputsResponse  # noqa: Y015
 
 @_typing.final
+class DownloadOutputsRequest(_message.Message):
+    """Asks for the outputs of a model on a sample."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SAMPLE_ID_FIELD_NUMBER: _builtins.int
+    sample_id: _builtins.str
+    """The sample; the token that calls must have stored it."""
+    @_builtins.property
+    def model(self) -> _registry_service_pb2.ModelReference:
+        """The model."""
+
+    def __init__(
+        self,
+        *,
+        model: _registry_service_pb2.ModelReference | None = ...,
+        sample_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "sample_id", b"sample_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadOutputsRequest: _TypeAlias = DownloadOutputsRequest  # noqa: Y015
+
+@_typing.final
+class DownloadOutputsResponse(_message.Message):
+    """One message of a download of outputs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Header(_message.Message):
+        """What follows."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CLASSES_FIELD_NUMBER: _builtins.int
+        ROW_COUNT_FIELD_NUMBER: _builtins.int
+        PROBLEM_FIELD_NUMBER: _builtins.int
+        row_count: _builtins.int
+        """Rows; as many as the sample has."""
+        problem: _builtins.str
+        """Why the first row that the model could not take was skipped; empty if none was."""
+        @_builtins.property
+        def classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Class names in the order of the columns."""
+
+        def __init__(
+            self,
+            *,
+            classes: _abc.Iterable[_builtins.str] | None = ...,
+            row_count: _builtins.int = ...,
+            problem: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "problem", b"problem", "row_count", b"row_count"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Next bytes of the probabilities as in `Outputs.probabilities`; at most 1 MiB a message."""
+    @_builtins.property
+    def header(self) -> Global___DownloadOutputsResponse.Header:
+        """First message."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___DownloadOutputsResponse.Header | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___DownloadOutputsResponse: _TypeAlias = DownloadOutputsResponse  # noqa: Y015
+
+@_typing.final
 class PutValidationRequest(_message.Message):
     """Asks to store validation statistics."""
 

@@ -73,6 +73,11 @@ class EvaluationServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsResponse.FromString,
                 _registered_method=True)
+        self.DownloadOutputs = channel.unary_stream(
+                '/msearch.v1.EvaluationService/DownloadOutputs',
+                request_serializer=msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsResponse.FromString,
+                _registered_method=True)
         self.PutValidation = channel.unary_unary(
                 '/msearch.v1.EvaluationService/PutValidation',
                 request_serializer=msearch_dot_v1_dot_evaluation__service__pb2.PutValidationRequest.SerializeToString,
@@ -156,6 +161,13 @@ class EvaluationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DownloadOutputs(self, request, context):
+        """Streams the outputs of a model on a sample back to whoever stored the sample, and to nobody else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutValidation(self, request, context):
         """Stores how a model did on its labelled validation rows, measured on the caller's machine.
         """
@@ -223,6 +235,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.AddOutputs,
                     request_deserializer=msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsResponse.SerializeToString,
+            ),
+            'DownloadOutputs': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadOutputs,
+                    request_deserializer=msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsResponse.SerializeToString,
             ),
             'PutValidation': grpc.unary_unary_rpc_method_handler(
                     servicer.PutValidation,
@@ -421,6 +438,33 @@ class EvaluationService(object):
             '/msearch.v1.EvaluationService/AddOutputs',
             msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsRequest.SerializeToString,
             msearch_dot_v1_dot_evaluation__service__pb2.AddOutputsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadOutputs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/msearch.v1.EvaluationService/DownloadOutputs',
+            msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsRequest.SerializeToString,
+            msearch_dot_v1_dot_evaluation__service__pb2.DownloadOutputsResponse.FromString,
             options,
             channel_credentials,
             insecure,

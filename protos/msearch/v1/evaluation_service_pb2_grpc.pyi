@@ -58,6 +58,8 @@ class EvaluationServiceStub:
     """
     AddOutputs: _grpc.StreamUnaryMultiCallable[_evaluation_service_pb2.AddOutputsRequest, _evaluation_service_pb2.AddOutputsResponse]
     """Stores outputs that the caller computed itself: of a model without an artifact, or run on the caller's machine."""
+    DownloadOutputs: _grpc.UnaryStreamMultiCallable[_evaluation_service_pb2.DownloadOutputsRequest, _evaluation_service_pb2.DownloadOutputsResponse]
+    """Streams the outputs of a model on a sample back to whoever stored the sample, and to nobody else."""
     PutValidation: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.PutValidationRequest, _evaluation_service_pb2.PutValidationResponse]
     """Stores how a model did on its labelled validation rows, measured on the caller's machine."""
     ListEvaluations: _grpc.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationsRequest, _evaluation_service_pb2.ListEvaluationsResponse]
@@ -99,6 +101,8 @@ class EvaluationServiceAsyncStub(EvaluationServiceStub):
     """
     AddOutputs: _aio.StreamUnaryMultiCallable[_evaluation_service_pb2.AddOutputsRequest, _evaluation_service_pb2.AddOutputsResponse]  # type: ignore[assignment]
     """Stores outputs that the caller computed itself: of a model without an artifact, or run on the caller's machine."""
+    DownloadOutputs: _aio.UnaryStreamMultiCallable[_evaluation_service_pb2.DownloadOutputsRequest, _evaluation_service_pb2.DownloadOutputsResponse]  # type: ignore[assignment]
+    """Streams the outputs of a model on a sample back to whoever stored the sample, and to nobody else."""
     PutValidation: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.PutValidationRequest, _evaluation_service_pb2.PutValidationResponse]  # type: ignore[assignment]
     """Stores how a model did on its labelled validation rows, measured on the caller's machine."""
     ListEvaluations: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.ListEvaluationsRequest, _evaluation_service_pb2.ListEvaluationsResponse]  # type: ignore[assignment]
@@ -173,6 +177,14 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evaluation_service_pb2.AddOutputsResponse, _abc.Awaitable[_evaluation_service_pb2.AddOutputsResponse]]:
         """Stores outputs that the caller computed itself: of a model without an artifact, or run on the caller's machine."""
+
+    @_abc_1.abstractmethod
+    def DownloadOutputs(
+        self,
+        request: _evaluation_service_pb2.DownloadOutputsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_evaluation_service_pb2.DownloadOutputsResponse], _abc.AsyncIterator[_evaluation_service_pb2.DownloadOutputsResponse]]:
+        """Streams the outputs of a model on a sample back to whoever stored the sample, and to nobody else."""
 
     @_abc_1.abstractmethod
     def PutValidation(

@@ -63,6 +63,7 @@ REASON_TO_PROTO: dict[Reason, error_reason_pb2.ErrorReason.ValueType] = {
     Reason.EVALUATION_SAMPLE_NOT_FOUND: error_reason_pb2.ERROR_REASON_EVALUATION_SAMPLE_NOT_FOUND,
     Reason.DISJOINT_CLASSES: error_reason_pb2.ERROR_REASON_DISJOINT_CLASSES,
     Reason.ROWS_NOT_STORED: error_reason_pb2.ERROR_REASON_ROWS_NOT_STORED,
+    Reason.OUTPUTS_NOT_FOUND: error_reason_pb2.ERROR_REASON_OUTPUTS_NOT_FOUND,
 }
 
 PRECISION_TO_PROTO: dict[Precision, profiles_pb2.Precision.ValueType] = {

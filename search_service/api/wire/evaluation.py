@@ -21,6 +21,7 @@ from search_service.usecases.evaluations import NamedEvaluation, NewOutputs
 from search_service.usecases.evidence import NewSample
 from search_service.usecases.fields import Reference, invalid
 from search_service.usecases.predictors import PredictorInUse
+from search_service.usecases.stored_outputs import StoredOutputs
 
 KIND_TO_PROTO: dict[SampleKind, pb.SampleKind.ValueType] = {
     SampleKind.TARGET: pb.SAMPLE_KIND_TARGET,
@@ -100,6 +101,16 @@ def read_new_outputs(header: pb.AddOutputsRequest.Header) -> NewOutputs:
         sample_id=header.sample_id,
         classes=tuple(header.classes),
         row_count=header.row_count,
+    )
+
+
+def write_outputs_header(stored: StoredOutputs) -> pb.DownloadOutputsResponse:
+    return pb.DownloadOutputsResponse(
+        header=pb.DownloadOutputsResponse.Header(
+            classes=stored.outputs.classes,
+            row_count=len(stored.outputs.probabilities),
+            problem=stored.problem,
+        )
     )
 
 
