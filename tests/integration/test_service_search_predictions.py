@@ -226,7 +226,7 @@ def test_a_target_of_one_row_is_ranked(registry: SmallRegistry) -> None:
     assert [part.score for part in by_signature.order_by] == ["adaptivity"]
     by_sample = rank(registry, target, sample_id=target.sample.id)
     for one in by_sample.candidates:
-        assert any("only 1 rows" in notice for notice in one.prediction.notices)
+        assert any("only 1 row," in notice for notice in one.prediction.notices)
 
 
 def test_a_source_that_claims_to_cover_everything_is_found_out(registry: SmallRegistry) -> None:
