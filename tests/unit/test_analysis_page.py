@@ -15,7 +15,7 @@ from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
 from msearch_analysis.analyses import find_analyses
 from msearch_analysis.charts import Axis, Bar, Bars
 from msearch_analysis.drawing import draw_file, draw_inline
-from msearch_analysis.drawing.theme import SERIES, VARIABLES
+from msearch_analysis.drawing.theme import SERIES, VARIABLES, colour_of, dash_of, marker_of
 from msearch_analysis.errors import AnalysisError
 from msearch_analysis.page import make_page
 from msearch_client import Profile
@@ -188,3 +188,9 @@ def test_without_jinja2_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(AnalysisError, match="needs jinja2") as caught:
         make_page(make_study([]))
     assert "pip install" in caught.value.hint
+
+
+def test_lines_that_share_a_colour_differ_in_marker_and_dash() -> None:
+    looks = [(colour_of(number), marker_of(number), str(dash_of(number))) for number in range(24)]
+    assert len({(colour, marker) for colour, marker, _ in looks}) == 24
+    assert len({(colour, dash) for colour, _, dash in looks}) == 24

@@ -29,7 +29,7 @@ def _analyse(study: Study, options: Options) -> Findings:
         for (load, host), members in drawn.items():
             ordered = sorted(best_first(members, quantity), key=lambda row: not row.valid)[:MOST_BARS]
             charts.append(bars_of(study, titled(study, load, host=host), ordered, quantity))
-        notes += not_drawn(groups, drawn)
+        notes += [f"{words_of(quantity.name)}: {note}" for note in not_drawn(groups, drawn)]
         notes += _unmeasured(study, quantity)
     cells = tuple(
         what(row)

@@ -43,7 +43,8 @@ def draw_plot(axes: Any, chart: Plot) -> None:
     for text in _extra_texts(chart):
         axes.plot([], [], linestyle="none", label=printable(text))
     if _legend_texts(chart):
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, handlelength=2.2, labelspacing=0.25)
+        # Long enough that a dashed line is seen to be one beside its marker.
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2, handlelength=3.6, labelspacing=0.25)
 
 
 def _draw_series(axes: Any, series: Series) -> None:

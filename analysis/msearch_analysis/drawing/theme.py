@@ -69,8 +69,8 @@ def dash_of(number: int) -> Any:
 
 
 def marker_of(number: int) -> str:
-    """The marker of a place."""
-    return MARKERS[number % len(MARKERS)]
+    """The marker of a place: those that share a colour differ in it, too."""
+    return MARKERS[(number + number // len(SERIES)) % len(MARKERS)]
 
 
 def load_matplotlib() -> Any:
