@@ -13,8 +13,9 @@ from msearch.v1 import search_service_pb2_grpc, types_pb2
 from search_service.api.authentication import present_caller
 from search_service.api.wire import search as wire
 from search_service.api.wire.enums import read_optional_modality
-from search_service.usecases.search import Searcher, StreamedData, list_scores, search, search_by_data
+from search_service.usecases.search import StreamedData, list_scores, search, search_by_data
 from search_service.usecases.search_results import Ranking
+from search_service.usecases.searcher import Searcher
 
 _log = structlog.get_logger()
 

@@ -43,7 +43,7 @@ from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.refitting import Refitter
 from search_service.usecases.registry import Registry
-from search_service.usecases.search import Searcher
+from search_service.usecases.searcher import Searcher
 from search_service.usecases.tokens import Access
 
 LARGEST_MESSAGE_BYTES = 16 << 20

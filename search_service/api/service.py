@@ -37,7 +37,7 @@ from search_service.usecases.profiling import Profiling
 from search_service.usecases.refitting import Refitter, refit_if_worthwhile
 from search_service.usecases.registry import CardReader, NewInspection, Registry
 from search_service.usecases.revising import Reviser
-from search_service.usecases.search import Searcher
+from search_service.usecases.searcher import Searcher
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
 from search_service.usecases.stranded import StrandedJobs

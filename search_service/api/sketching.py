@@ -15,7 +15,7 @@ from msearch_sketch.sketching import sketch
 from msearch_sketch.spaces import FeatureSpace, digest_schema
 from search_service.domain.catalog import Modality
 from search_service.domain.errors import InvalidArgument, NotFound, Reason, ResourceExhausted
-from search_service.usecases.search import FindSpace, Sketched
+from search_service.usecases.searcher import FindSpace, Sketched
 
 LARGEST_BATCH_BYTES = 64 << 20
 

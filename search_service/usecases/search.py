@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Protocol
 
 from msearch_sketch.signature import Signature
 from msearch_sketch.spaces import FeatureSpace as SpaceDocument
 from search_service.domain.catalog import FeatureSpace, Modality
 from search_service.domain.errors import NotFound, Reason
-from search_service.domain.ports import Database
-from search_service.domain.ranking import Score, ScoreInfo
+from search_service.domain.ranking import ScoreInfo
 from search_service.usecases.explanations import Exclusion, describe_value, explain_exclusions, give_notices
 from search_service.usecases.fields import invalid
-from search_service.usecases.forecasting import Forecast, Forecaster, forecast_infos
-from search_service.usecases.live_catalogue import LiveCatalogue
+from search_service.usecases.forecasting import Forecast
 from search_service.usecases.measured import Selected, check_profile_options, select_measured
-from search_service.usecases.once import fingerprint
 from search_service.usecases.orders import WeightedScore
 from search_service.usecases.paging import decode_token, encode_token
-from search_service.usecases.ranking import Ordered, Ranker, Retrieved, nearest_models, retrieve
+from search_service.usecases.ranking import Ordered, Retrieved, nearest_models, retrieve
 from search_service.usecases.search_options import RankingOptions, check_options
 from search_service.usecases.search_results import Candidate, Ranking, ScoreValue
-from search_service.usecases.spaces import check_fits, decode_signature
+from search_service.usecases.search_targets import Target, bind, check_target, read_target
+from search_service.usecases.searcher import Searcher
 
 LARGEST_AGE_S = 0.2
 """A search looks for changes of other replicas if the last look is older."""
-
-_KEPT_TARGETS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Sketched:
-    """A signature, and what the caller should know of how it came about."""
-
-    signature: Signature
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,55 +36,6 @@ class StreamedData:
     column: str = ""
 
 
-class FindSpace(Protocol):
-    """Looks up the space registered for a schema."""
-
-    def __call__(self, schema_digest: str, featuriser: str, /) -> SpaceDocument | None: ...
-
-
-class Sketcher(Protocol):
-    """Turns a streamed table into a signature, in bounded memory."""
-
-    def __call__(
-        self, chunks: Iterable[bytes], modality: Modality | None, column: str, find_space: FindSpace
-    ) -> Sketched:
-        """Reads one Arrow IPC stream, cut anywhere.
-
-        Raises:
-            InvalidArgument: INVALID_DATA, the stream cannot be read or sketched.
-            NotFound: FEATURE_SPACE_NOT_FOUND, no space is registered for a schema that needs one.
-            ResourceExhausted: TOO_LARGE.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Searcher:
-    """The collaborators of the search's use cases."""
-
-    database: Database
-    catalogue: LiveCatalogue
-    scores: Mapping[str, Score]
-    default_order: tuple[WeightedScore, ...]
-    sketch: Sketcher
-    forecaster: Forecaster
-    retrieved: int = 1000
-
-    @property
-    def infos(self) -> Mapping[str, ScoreInfo]:
-        """All scores by name: those of signatures, predicted accuracy, and those of behaviour."""
-        return forecast_infos() | {name: score.info for name, score in self.scores.items()}
-
-    def ranker(self, forecast: Forecast) -> Ranker:
-        """Orders candidates after these settings."""
-        return Ranker(
-            database=self.database,
-            catalogue=self.catalogue,
-            scores=self.scores,
-            forecast=forecast,
-            retrieved=self.retrieved,
-        )
-
-
 def search(searcher: Searcher, signature: bytes, options: RankingOptions, token_id: str = "") -> Ranking:
     """Ranks the registered models for the target of this (encoded, untrusted) signature.
 
@@ -109,7 +45,7 @@ def search(searcher: Searcher, signature: bytes, options: RankingOptions, token_
         InvalidArgument: the signature, an option or the page token is wrong.
         NotFound: FEATURE_SPACE_NOT_FOUND.
     """
-    return _rank(searcher, _read_target(signature), options, token_id)
+    return _rank(searcher, read_target(signature), options, token_id)
 
 
 def search_by_data(
@@ -123,7 +59,7 @@ def search_by_data(
     sketched = searcher.sketch(
         data.chunks, data.modality, data.column, lambda schema, name: _find_space(searcher, schema, name)
     )
-    ranking = _rank(searcher, _Target(sketched.signature, sketched.signature.digest), options, token_id)
+    ranking = _rank(searcher, Target(sketched.signature, sketched.signature.digest), options, token_id)
     return replace(ranking, notices=(*sketched.notices, *ranking.notices)), sketched.signature
 
 
@@ -140,26 +76,93 @@ def _find_space(searcher: Searcher, schema_digest: str, featuriser: str) -> Spac
         return None
 
 
-def _rank(searcher: Searcher, asked: _Target, options: RankingOptions, token_id: str) -> Ranking:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Field:
+    """The candidates of a search, before they are ordered: what the index, the profiles and the predictor say."""
+
+    target: Signature
+    space: FeatureSpace
+    document: SpaceDocument
+    candidates: Retrieved
+    selected: Selected
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Page:
+    """Candidates of one part of a field, in order, and whether their accuracies are to be told."""
+
+    part: Retrieved
+    ordered: Ordered
+    predicted: bool
+
+
+def _rank(searcher: Searcher, target: Target, options: RankingOptions, token_id: str) -> Ranking:
     order, size = check_options(options, searcher.infos, searcher.default_order)
-    profiles = check_profile_options(options.profiles)
-    bound_to = _bind(
-        asked.digest,
+    options = replace(options, profiles=check_profile_options(options.profiles))
+    bound_to = bind(
+        target.digest,
         options.filter,
         order,
         options.scores,
         options.explain,
-        profiles,
+        options.profiles,
         options.predict_accuracy,
         options.sample_id,
     )
     first = _parse_first(decode_token(bound_to, options.page_token, parts=1))
+    field = _look_up(searcher, target, options, order, token_id)
+    forecast, selected = field.forecast, field.selected
 
+    order, fallback = forecast.usable_order(order)
+    ordered = _order(searcher, field, options, selected.eligible, order, first=first, count=size)
+    if not fallback and forecast.found_nothing(order):
+        order, fallback = forecast.without_predictions(order)
+        ordered = _order(searcher, field, options, selected.eligible, order, first=first, count=size)
+    apart = _order(searcher, field, options, selected.unmeasured, order, first=0, count=0 if first else size)
+
+    after = first + ordered.chosen.size
+    compared = ordered.total if options.profiles.empty else field.candidates.positions.size
+    predicted = options.wants_prediction(order)
+    page = _Page(selected.eligible, ordered, predicted)
+    page_apart = _Page(selected.unmeasured, apart, predicted)
+    return Ranking(
+        candidates=_candidates(searcher, field, page, first=first, explain=options.explain),
+        next_page_token=encode_token(bound_to, (str(after),)) if after < ordered.total else "",
+        total=ordered.total,
+        order_by=order,
+        space_digest=field.target.space_digest,
+        target_rows=field.target.row_count,
+        notices=(
+            *give_notices(
+                searcher.catalogue,
+                field.candidates,
+                field.space,
+                options.filter,
+                rows=field.target.row_count,
+                ranked=compared,
+            ),
+            *selected.notices(ordered.total),
+            *fallback,
+        ),
+        exclusions=_explain(searcher, field, options, compared, ordered.total),
+        unmeasured=_candidates(searcher, field, page_apart, first=0, explain=options.explain),
+        unmeasured_total=int(selected.unmeasured.positions.size),
+    )
+
+
+def _look_up(
+    searcher: Searcher,
+    asked: Target,
+    options: RankingOptions,
+    order: tuple[WeightedScore, ...],
+    token_id: str,
+) -> _Field:
     target, catalogue = asked.signature, searcher.catalogue
     # A caller who has just waited for a profile shall find it, whichever replica answers.
-    catalogue.refresh(LARGEST_AGE_S if profiles.empty else 0.0)
+    catalogue.refresh(LARGEST_AGE_S if options.profiles.empty else 0.0)
     space = catalogue.space(target.space_digest)
-    document = _check_target(asked, space)
+    document = check_target(asked, space)
     snapshot = catalogue.snapshot
     mask = None if options.filter.empty else catalogue.matching(options.filter, snapshot)
     candidates = retrieve(catalogue, target, mask, snapshot)
@@ -168,81 +171,50 @@ def _rank(searcher: Searcher, asked: _Target, options: RankingOptions, token_id:
     )
     if options.sample_id or options.wants_prediction(order):
         forecast.nearest = nearest_models(candidates, searcher.retrieved)
-    selected = select_measured(searcher.database, catalogue, profiles, candidates)
+    selected = select_measured(searcher.database, catalogue, options.profiles, candidates)
+    return _Field(target, space, document, candidates, selected, forecast)
 
-    def order_page(
-        part: Retrieved, by: tuple[WeightedScore, ...], *, first: int, count: int, measured: bool
-    ) -> Ordered:
-        return searcher.ranker(forecast).order(
-            part,
-            target,
-            document,
-            order_by=by,
-            shown=tuple(dict.fromkeys([*(one.score for one in by), *options.scores])),
-            first=first,
-            count=count,
-            measured=selected.by_measurement if measured else None,
-        )
 
-    order, fallback = forecast.usable_order(order)
-    ordered = order_page(selected.eligible, order, first=first, count=size, measured=True)
-    if not fallback and forecast.found_nothing(order):
-        order, fallback = forecast.without_predictions(order)
-        ordered = order_page(selected.eligible, order, first=first, count=size, measured=True)
-    apart = order_page(selected.unmeasured, order, first=0, count=0 if first else size, measured=False)
-    after = first + ordered.chosen.size
-    token = encode_token(bound_to, (str(after),)) if after < ordered.total else ""
-    exclusions: tuple[Exclusion, ...] = ()
-    if options.explain:
-        scored = ordered.total if profiles.empty else candidates.positions.size
-        found = explain_exclusions(catalogue, candidates, options.filter, scored)
-        exclusions = (*found, *selected.exclusions(ordered.total))
-    predicted = options.wants_prediction(order)
-    page = _Page(selected, selected.eligible, ordered, forecast, predicted)
-    page_apart = _Page(selected, selected.unmeasured, apart, forecast, predicted)
-    return Ranking(
-        candidates=_candidates(searcher, page, first=first, explain=options.explain),
-        next_page_token=token,
-        total=ordered.total,
-        order_by=order,
-        space_digest=target.space_digest,
-        target_rows=target.row_count,
-        notices=(
-            *give_notices(
-                catalogue,
-                candidates,
-                space,
-                options.filter,
-                rows=target.row_count,
-                ranked=ordered.total if profiles.empty else candidates.positions.size,
-            ),
-            *selected.notices(ordered.total),
-            *fallback,
-        ),
-        exclusions=exclusions,
-        unmeasured=_candidates(searcher, page_apart, first=0, explain=options.explain),
-        unmeasured_total=int(selected.unmeasured.positions.size),
+def _order(
+    searcher: Searcher,
+    field: _Field,
+    options: RankingOptions,
+    part: Retrieved,
+    by: tuple[WeightedScore, ...],
+    *,
+    first: int,
+    count: int,
+) -> Ordered:
+    """A page of the candidates that meet all limits, or of those of which nobody knows whether they do."""
+    selected = field.selected
+    return searcher.ranker(field.forecast).order(
+        part,
+        field.target,
+        field.document,
+        order_by=by,
+        shown=tuple(dict.fromkeys([*(one.score for one in by), *options.scores])),
+        first=first,
+        count=count,
+        measured=selected.by_measurement if part is selected.eligible else None,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """The candidates of a page, and what more is to be said of them."""
-
-    selected: Selected
-    candidates: Retrieved
-    ordered: Ordered
-    forecast: Forecast
-    predicted: bool
+def _explain(
+    searcher: Searcher, field: _Field, options: RankingOptions, compared: int, total: int
+) -> tuple[Exclusion, ...]:
+    if not options.explain:
+        return ()
+    found = explain_exclusions(searcher.catalogue, field.candidates, options.filter, compared)
+    return (*found, *field.selected.exclusions(total))
 
 
-def _candidates(searcher: Searcher, page: _Page, *, first: int, explain: bool) -> tuple[Candidate, ...]:
-    candidates, ordered = page.candidates, page.ordered
-    positions = candidates.positions[ordered.chosen].tolist()
-    models = [candidates.snapshot.models[position] for position in positions]
+def _candidates(searcher: Searcher, field: _Field, page: _Page, *, first: int, explain: bool) -> tuple[Candidate, ...]:
+    part, ordered = page.part, page.ordered
+    positions = part.positions[ordered.chosen].tolist()
+    models = [part.snapshot.models[position] for position in positions]
     names = searcher.catalogue.dataset_names([model.dataset_id for model in models])
-    profiles = page.selected.profiles(searcher.database, [model.id for model in models])
-    predictions = page.forecast.predict(models) if page.predicted else {}
+    profiles = field.selected.profiles(searcher.database, [model.id for model in models])
+    predictions = field.forecast.predict(models) if page.predicted else {}
     columns = [
         (name, searcher.infos[name], values.values.tolist(), values.support.tolist(), values.details)
         for name, values in ordered.scores.items()
@@ -279,30 +251,3 @@ def _parse_first(position: tuple[str, ...] | None) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 9):
         raise invalid("page_token", "not a token of this request", Reason.INVALID_PAGE_TOKEN)
     return int(text)
-
-
-# A target comes back for further pages, filters and scores, so what depends on it alone is kept for a while.
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Target:
-    """A decoded signature and the digest of its bytes."""
-
-    signature: Signature
-    digest: str
-
-
-@lru_cache(maxsize=_KEPT_TARGETS)
-def _read_target(data: bytes) -> _Target:
-    return _Target(decode_signature(data, "signature.data"), hashlib.sha256(data).hexdigest())
-
-
-@lru_cache(maxsize=_KEPT_TARGETS)
-def _check_target(target: _Target, space: FeatureSpace) -> SpaceDocument:
-    return check_fits(target.signature, space, "signature.data")
-
-
-@lru_cache(maxsize=_KEPT_TARGETS)
-def _bind(*request: object) -> str:
-    """The digest of everything that a page token is bound to."""
-    return fingerprint("Search", *request)
