@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from search_service.domain.access import Role, Token
+from search_service.domain.catalog import Tensor
 from search_service.domain.jobs import Job, submit
 from search_service.domain.ports import Database
 from search_service.domain.profiling import (
     Agent,
     BackendStatus,
     Batching,
+    Form,
     InvalidReason,
     JobSpec,
     Load,
@@ -37,6 +39,15 @@ def a_variant(**fields: Any) -> Variant:
     return Variant(**(values | fields))
 
 
+A_FORM = Form(
+    format="tensorrt_plan",
+    digest=digest_of("plan"),
+    size_bytes=4,
+    inputs=(Tensor(name="x", element_type="float32", shape=("n", 3, None)),),
+    outputs=(Tensor(name="y", element_type="int64", shape=()),),
+    bound_to={"library": "TensorRT 10", "gpu": "größer"},
+    kept=True,
+)
 A_NETWORK = Network(round_trip_ms=40.0, up_mbit_per_s=10.5, down_mbit_per_s=30.0)
 
 

@@ -26,7 +26,9 @@ from search_service.usecases import agents, leases
 from search_service.usecases.evaluation_reports import complete_evaluation
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.fields import invalid
+from search_service.usecases.forms import keep_form
 from search_service.usecases.profiling import Profiling
+from search_service.usecases.uploads import Upload
 
 LARGEST_CHUNK_BYTES = 1 << 20
 
@@ -79,6 +81,15 @@ class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
         leases.report_progress(self._profiling, present_caller(), _lease_of(request), progress)
         return pb.ReportProgressResponse()
 
+    def KeepForm(
+        self, request_iterator: Iterator[pb.KeepFormRequest], context: grpc.ServicerContext
+    ) -> pb.KeepFormResponse:
+        header = read_first(request_iterator).header
+        lease, upload = _lease_of(header), Upload(header.digest, header.size_bytes)
+        fresh = keep_form(self._evidence, present_caller(), lease, upload, read_chunks(request_iterator))
+        _log.info("form_kept", job_id=lease.job_id, digest=upload.digest, size_bytes=upload.size_bytes, fresh=fresh)
+        return pb.KeepFormResponse()
+
     def CompleteJob(self, request: pb.CompleteJobRequest, context: grpc.ServicerContext) -> pb.CompleteJobResponse:
         lease = _lease_of(request)
         reported = [read_profile(profile, f"profiles[{position}]") for position, profile in enumerate(request.profiles)]
@@ -128,6 +139,7 @@ def _lease_of(
     | pb.FailJobRequest
     | pb.ReleaseJobRequest
     | pb.FetchForJobRequest
+    | pb.KeepFormRequest.Header
     | pb.CompleteEvaluationRequest.Header,
 ) -> Lease:
     """Raises InvalidArgument where no lease, or half of one, is shown."""

@@ -22,7 +22,7 @@ from search_service.api.wire.registry import read_reference
 from search_service.domain.errors import Reason, Unavailable
 from search_service.domain.jobs import JobFilter
 from search_service.domain.profiling import ProfileFilter
-from search_service.usecases import agents, jobs, profiles
+from search_service.usecases import agents, forms, jobs, profiles
 from search_service.usecases.explaining import explain_job
 from search_service.usecases.fields import invalid
 from search_service.usecases.profiling import Profiling
@@ -119,6 +119,12 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         page, token = profiles.list_profiles(self._profiling, model, wanted, request.page_size, request.page_token)
         items = [write_profile(profile) for profile in page.items]
         return pb.ListProfilesResponse(profiles=items, next_page_token=token, total_size=page.total)
+
+    def DownloadForm(
+        self, request: pb.DownloadFormRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.DownloadFormResponse]:
+        for chunk in forms.open_form(self._profiling, _given(request.profile_id, "profile_id")):
+            yield pb.DownloadFormResponse(chunk=chunk)
 
     def ListAgents(self, request: pb.ListAgentsRequest, context: grpc.ServicerContext) -> pb.ListAgentsResponse:
         return pb.ListAgentsResponse(agents=[write_agent(seen) for seen in agents.list_agents(self._profiling)])

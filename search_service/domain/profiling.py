@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from search_service.domain.catalog import Tensor
 from search_service.domain.evaluation import EvaluateSpec
 
 
@@ -162,12 +163,28 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The file that a variant was measured as: the model's artifact, or what the agent made of it.
+
+    `kept`: the blob store holds what was made. `bound_to` names what alone can load it; empty where any host can.
+    """
+
+    format: str
+    digest: str
+    size_bytes: int
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    bound_to: Mapping[str, str] = field(default_factory=dict)
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The runs of one variant under one load on one host, summed up.
 
     `histogram` is an HdrHistogram V2 in base64 over the response latencies of all valid runs, in microseconds. Lists
-    leave histogram and runs out. In an agent's report id, job_id, attempt, model_id, model_name, agent_id and
-    created_at are not looked at.
+    leave histogram and runs out. In an agent's report id, job_id, attempt, model_id, model_name, agent_id, created_at
+    and whether the form is kept are not looked at. `form` is None where the agent did not say.
     """
 
     id: str
@@ -190,6 +207,7 @@ class Profile:
     host_json: str
     versions: Mapping[str, str]
     created_at: datetime
+    form: Form | None = None
 
     @property
     def valid(self) -> bool:

@@ -47,6 +47,7 @@ class Tables:
     profiles: dict[str, Profile] = field(default_factory=dict)
     profile_numbers: dict[str, int] = field(default_factory=dict)
     current_profiles: dict[str, str] = field(default_factory=dict)
+    forms: dict[tuple[str, str], int] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)

@@ -95,6 +95,8 @@ class MemoryModels:
         for profile in [profile for profile in tables.profiles.values() if profile.model_id == model_id]:
             del tables.profiles[profile.id], tables.profile_numbers[profile.id]
             tables.current_profiles.pop(series_of(profile), None)
+        for key in [key for key in tables.forms if key[0] == model_id]:
+            del tables.forms[key]
         drop_evaluations(tables, lambda evaluation: evaluation.model_id == model_id)
         self._session.log("model", model_id)
 

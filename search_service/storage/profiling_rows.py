@@ -7,7 +7,7 @@ field added later, with a default, reads old rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -16,12 +16,14 @@ import sqlalchemy as sa
 
 from msearch_scheduling.sizes import JobShape
 from search_service.domain.access import Role, Token
+from search_service.domain.catalog import Tensor
 from search_service.domain.evaluation import EvaluateSpec
 from search_service.domain.jobs import Decision, Failure, Job, JobState, Progress, SizeEstimate, Step
 from search_service.domain.profiling import (
     Agent,
     BackendStatus,
     Batching,
+    Form,
     InvalidReason,
     JobSpec,
     Load,
@@ -199,6 +201,7 @@ def detail_values(profile: Profile, number: int) -> Values:
         "host": profile.host_json,
         "runs": written(profile.runs),
         "histogram": profile.histogram,
+        "form": "" if profile.form is None else written(profile.form),
     }
 
 
@@ -225,6 +228,7 @@ def profile_of(row: Row, runs: str = "[]", histogram: str = "") -> Profile:
         host_json=row.host,
         versions=json.loads(row.versions),
         created_at=row.created_at,
+        form=_form(json.loads(row.form)) if row.form else None,
     )
 
 
@@ -326,6 +330,14 @@ def _measurements(read: list[Fields]) -> tuple[Measurement, ...]:
 
 def _reasons(read: list[Fields]) -> tuple[InvalidReason, ...]:
     return tuple(InvalidReason(**one) for one in read)
+
+
+def _form(read: Fields) -> Form:
+    return Form(**{**read, **{end: _tensors(read.get(end, ())) for end in ("inputs", "outputs")}})
+
+
+def _tensors(read: Sequence[Fields]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(**{**one, "shape": tuple(one["shape"])}) for one in read)
 
 
 def _run(read: Fields) -> RunSummary:

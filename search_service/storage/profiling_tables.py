@@ -6,6 +6,7 @@
 - `leases` numbers every lease ever given; its key is the fencing token.
 - `profiles` holds what lists and searches look at, and the measured values as one compact JSON object (`figures`);
   what is long, and asked for one profile at a time or a page, is in `profile_details`.
+- `forms` says which files agents made of a model and the blob store keeps.
 - At most one profile of a series is `current` (see `ports.ProfileStore`).
 """
 
@@ -148,6 +149,15 @@ profile_details = sa.Table(
     sa.Column("host", TEXT, nullable=False),
     sa.Column("runs", TEXT, nullable=False),
     sa.Column("histogram", TEXT, nullable=False),
+    sa.Column("form", TEXT, nullable=False),
+)
+
+forms = sa.Table(
+    "forms",
+    metadata,
+    sa.Column("model_number", NUMBER, sa.ForeignKey("models.number", ondelete="CASCADE"), primary_key=True),
+    sa.Column("digest", TEXT, primary_key=True, index=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
 )
 
 tokens = sa.Table(

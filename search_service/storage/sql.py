@@ -15,6 +15,7 @@ from search_service.storage.sql_datasets import SqlDatasets
 from search_service.storage.sql_evaluation_samples import SqlEvaluationSamples
 from search_service.storage.sql_evaluations import SqlEvaluations
 from search_service.storage.sql_experiments import SqlExperiments
+from search_service.storage.sql_forms import SqlForms
 from search_service.storage.sql_jobs import SqlJobs
 from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
@@ -56,6 +57,7 @@ class SqlUnitOfWork:
         self.agents = SqlAgents(session)
         self.scheduling = SqlScheduling(session)
         self.profiles = SqlProfiles(session)
+        self.forms = SqlForms(session)
         self.tokens = SqlTokens(session)
         self.experiments = SqlExperiments(session)
         self.evaluation_samples = SqlEvaluationSamples(session)

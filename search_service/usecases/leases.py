@@ -19,7 +19,7 @@ from search_service.usecases.agents import check_own, note_heard
 from search_service.usecases.dispatching import next_turn
 from search_service.usecases.fields import check_text, invalid
 from search_service.usecases.profiling import Profiling
-from search_service.usecases.reports import check_profiles
+from search_service.usecases.reports import check_profiles, with_kept
 
 LONGEST_WAIT_S = 30.0
 LOOK_EVERY_S = 0.5
@@ -158,7 +158,7 @@ def complete_job(profiling: Profiling, caller: Caller | None, lease: Lease, repo
             )
             for profile in checked
         ]
-        unit.profiles.add(profiles)
+        unit.profiles.add([with_kept(unit, profile) for profile in profiles])
         done = jobs.complete(job, lease, tuple(profile.id for profile in profiles), now=now)
         done = end_lease(profiling, unit, job, done)
         unit.commit()

@@ -97,7 +97,7 @@ def update_model(registry: Registry, request_id: str, reference: Reference, upda
 
 
 def delete_model(registry: Registry, request_id: str, reference: Reference, revision: int) -> None:
-    """Deletes a model with its profiles, and its blob if nothing else uses it; its pending jobs are cancelled.
+    """Deletes a model with its profiles, and the blobs that nothing else uses; its pending jobs are cancelled.
 
     A job that an agent is working on stands in the way: whoever cancels it says that the work may be lost.
 
@@ -115,8 +115,8 @@ def delete_model(registry: Registry, request_id: str, reference: Reference, revi
         if revision:
             # Refuses, and keeps out, a change that commits between the look and the deletion.
             unit.models.replace(replace(model, revision=revision + 1), revision)
+        stored[:] = [*([model.artifact.digest] if model.artifact.stored else []), *unit.forms.of_model(model.id)]
         unit.models.delete(model.id)
-        stored[:] = [model.artifact.digest] if model.artifact.stored else []
         return model.id, None
 
     run_once(registry, Once.of("DeleteModel", request_id, (reference, revision)), act, lambda _unit, _id: None)

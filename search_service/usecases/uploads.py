@@ -166,7 +166,7 @@ def drop_unused_blobs(registry: Registry) -> int:
 
 
 def _is_used(unit: UnitOfWork, digest: str) -> bool:
-    stores = (unit.models, unit.datasets, unit.evaluation_samples, unit.evaluations, unit.predictors)
+    stores = (unit.models, unit.forms, unit.datasets, unit.evaluation_samples, unit.evaluations, unit.predictors)
     return any(store.uses_blob(digest) for store in stores)
 
 

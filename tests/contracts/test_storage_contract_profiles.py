@@ -11,7 +11,7 @@ from search_service.domain.errors import NotFound, Reason
 from search_service.domain.ports import Database
 from search_service.domain.profiling import Figures, InvalidReason, Precision, ProfileFilter
 from tests.catalogue import NOW, a_model, put_models
-from tests.profiling_objects import a_job, a_profile, a_spec, a_variant, measured, put_jobs, put_profiles
+from tests.profiling_objects import A_FORM, a_job, a_profile, a_spec, a_variant, measured, put_jobs, put_profiles
 
 BROKEN = (InvalidReason("unsteady", "throughput of the last windows differs by 30 %, at most 10 %"),)
 
@@ -36,7 +36,7 @@ def ids(found: list[Figures]) -> list[str]:
 def test_profiles_come_back_as_they_were_added(database: Database) -> None:
     put_models(database, a_model("m"))
     bare = a_profile("bare", measurements=(), runs=(), histogram="", reasons=BROKEN, offered=False, versions={})
-    full = a_profile("full", model_id="m")
+    full = a_profile("full", model_id="m", form=A_FORM)
     put_profiles(database, bare, full)
     with database.begin() as work:
         assert work.profiles.get("bare") == bare

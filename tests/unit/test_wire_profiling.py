@@ -32,7 +32,7 @@ from search_service.usecases.fields import Reference
 from search_service.usecases.leases import Acquired, Part
 from search_service.usecases.measured import Constraint, ProfileOptions
 from search_service.usecases.search_results import Candidate, Ranking
-from tests.unit.test_wire_service import COUNT, MODEL, SAMPLE, TIME, VALUE, WORD, WORDS, unset
+from tests.unit.test_wire_service import COUNT, MODEL, SAMPLE, TENSOR, TIME, VALUE, WORD, WORDS, unset
 
 FEW = settings(max_examples=20)  # the values are wide: each example fills every field
 
@@ -80,11 +80,15 @@ RUN = st.builds(
     words.RunSummary, reasons=st.tuples(REASON), measurements=st.tuples(MEASUREMENT), schedule_digest=WORD,
     started_at=TIME,
 )  # fmt: skip
+FORM = st.builds(
+    words.Form, format=WORD, digest=WORD, size_bytes=COUNT, inputs=st.tuples(TENSOR), outputs=st.tuples(TENSOR, TENSOR),
+    bound_to=LABELS, kept=st.just(True),
+)  # fmt: skip
 PROFILE = st.builds(
     words.Profile, id=WORD, job_id=WORD, attempt=COUNT, model_id=WORD, model_name=WORD, variant=VARIANT, load=LOAD,
     load_text=WORD, host_class=WORD, agent_id=WORD, reasons=st.tuples(REASON, REASON),
     measurements=st.tuples(MEASUREMENT, MEASUREMENT), histogram=WORD, runs=st.tuples(RUN, RUN), offered=st.booleans(),
-    offer_reason=WORD, verified_on=WORD, host_json=WORD, versions=LABELS, created_at=TIME,
+    offer_reason=WORD, verified_on=WORD, host_json=WORD, versions=LABELS, created_at=TIME, form=FORM,
 )  # fmt: skip
 BACKEND = st.builds(
     words.BackendStatus, name=WORD, available=st.just(True), detail=WORD, version=WORD, devices=WORDS,
@@ -230,7 +234,7 @@ def test_a_reported_profile_makes_the_round_trip(profile: words.Profile, valid: 
         profile = replace(profile, reasons=(), runs=tuple(replace(run, reasons=()) for run in profile.runs))
     expected = replace(
         profile, id="", job_id="", attempt=0, model_id="", model_name="", agent_id="",
-        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+        created_at=datetime(1970, 1, 1, tzinfo=UTC), form=replace(profile.form, kept=False),
     )  # fmt: skip
     message = again(profiles.write_profile(profile))
     assert profiles.read_profile(message, "") == expected

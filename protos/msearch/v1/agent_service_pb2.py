@@ -29,7 +29,7 @@ from msearch.v1 import profiles_pb2 as msearch_dot_v1_dot_profiles__pb2
 from msearch.v1 import types_pb2 as msearch_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emsearch/v1/agent_service.proto\x12\nmsearch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#msearch/v1/evaluation_service.proto\x1a\x19msearch/v1/profiles.proto\x1a\x16msearch/v1/types.proto\"\x9d\x01\n\x05Lease\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rfencing_token\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x14RegisterAgentRequest\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\"k\n\x15RegisterAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\x12\x30\n\rpoll_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x11\x41\x63quireJobRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb0\x01\n\x12\x41\x63quireJobResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x1c\n\x03job\x18\x02 \x01(\x0b\x32\x0f.msearch.v1.Job\x12 \n\x05model\x18\x03 \x01(\x0b\x32\x11.msearch.v1.Model\x12)\n\x06sample\x18\x04 \x01(\x0b\x32\x19.msearch.v1.DatasetSample\x12\r\n\x05\x64rain\x18\x05 \x01(\x08\"5\n\x11RenewLeaseRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\"F\n\x12RenewLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x0e\n\x06\x63\x61ncel\x18\x02 \x01(\x08\"a\n\x15ReportProgressRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.msearch.v1.Progress\"\x18\n\x16ReportProgressResponse\"]\n\x12\x43ompleteJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12%\n\x08profiles\x18\x02 \x03(\x0b\x32\x13.msearch.v1.Profile\"3\n\x13\x43ompleteJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\xc6\x02\n\x19\x43ompleteEvaluationRequest\x12>\n\x06header\x18\x01 \x01(\x0b\x32,.msearch.v1.CompleteEvaluationRequest.HeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a\xcf\x01\n\x06Header\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12$\n\x07outputs\x18\x02 \x01(\x0b\x32\x13.msearch.v1.Outputs\x12L\n\x08versions\x18\x03 \x03(\x0b\x32:.msearch.v1.CompleteEvaluationRequest.Header.VersionsEntry\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04part\":\n\x1a\x43ompleteEvaluationResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"g\n\x0e\x46\x61ilJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.msearch.v1.Failure\x12\r\n\x05retry\x18\x03 \x01(\x08\"/\n\x0f\x46\x61ilJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"5\n\x11ReleaseJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\"\x14\n\x12ReleaseJobResponse\"\xc4\x01\n\x12\x46\x65tchForJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x31\n\x04part\x18\x02 \x01(\x0e\x32#.msearch.v1.FetchForJobRequest.Part\"Y\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_MODEL\x10\x01\x12\x0f\n\x0bPART_SAMPLE\x10\x02\x12\x1a\n\x16PART_EVALUATION_SAMPLE\x10\x03\"$\n\x13\x46\x65tchForJobResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x32\xf1\x05\n\x0c\x41gentService\x12T\n\rRegisterAgent\x12 .msearch.v1.RegisterAgentRequest\x1a!.msearch.v1.RegisterAgentResponse\x12K\n\nAcquireJob\x12\x1d.msearch.v1.AcquireJobRequest\x1a\x1e.msearch.v1.AcquireJobResponse\x12K\n\nRenewLease\x12\x1d.msearch.v1.RenewLeaseRequest\x1a\x1e.msearch.v1.RenewLeaseResponse\x12W\n\x0eReportProgress\x12!.msearch.v1.ReportProgressRequest\x1a\".msearch.v1.ReportProgressResponse\x12N\n\x0b\x43ompleteJob\x12\x1e.msearch.v1.CompleteJobRequest\x1a\x1f.msearch.v1.CompleteJobResponse\x12\x65\n\x12\x43ompleteEvaluation\x12%.msearch.v1.CompleteEvaluationRequest\x1a&.msearch.v1.CompleteEvaluationResponse(\x01\x12\x42\n\x07\x46\x61ilJob\x12\x1a.msearch.v1.FailJobRequest\x1a\x1b.msearch.v1.FailJobResponse\x12K\n\nReleaseJob\x12\x1d.msearch.v1.ReleaseJobRequest\x1a\x1e.msearch.v1.ReleaseJobResponse\x12P\n\x0b\x46\x65tchForJob\x12\x1e.msearch.v1.FetchForJobRequest\x1a\x1f.msearch.v1.FetchForJobResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1emsearch/v1/agent_service.proto\x12\nmsearch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#msearch/v1/evaluation_service.proto\x1a\x19msearch/v1/profiles.proto\x1a\x16msearch/v1/types.proto\"\x9d\x01\n\x05Lease\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\x15\n\rfencing_token\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"8\n\x14RegisterAgentRequest\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\"k\n\x15RegisterAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\x12\x30\n\rpoll_interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"N\n\x11\x41\x63quireJobRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\'\n\x04wait\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb0\x01\n\x12\x41\x63quireJobResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x1c\n\x03job\x18\x02 \x01(\x0b\x32\x0f.msearch.v1.Job\x12 \n\x05model\x18\x03 \x01(\x0b\x32\x11.msearch.v1.Model\x12)\n\x06sample\x18\x04 \x01(\x0b\x32\x19.msearch.v1.DatasetSample\x12\r\n\x05\x64rain\x18\x05 \x01(\x08\"5\n\x11RenewLeaseRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\"F\n\x12RenewLeaseResponse\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x0e\n\x06\x63\x61ncel\x18\x02 \x01(\x08\"a\n\x15ReportProgressRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12&\n\x08progress\x18\x02 \x01(\x0b\x32\x14.msearch.v1.Progress\"\x18\n\x16ReportProgressResponse\"\xb0\x01\n\x0fKeepFormRequest\x12\x34\n\x06header\x18\x01 \x01(\x0b\x32\".msearch.v1.KeepFormRequest.HeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1aN\n\x06Header\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x42\x06\n\x04part\"\x12\n\x10KeepFormResponse\"]\n\x12\x43ompleteJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12%\n\x08profiles\x18\x02 \x03(\x0b\x32\x13.msearch.v1.Profile\"3\n\x13\x43ompleteJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\xc6\x02\n\x19\x43ompleteEvaluationRequest\x12>\n\x06header\x18\x01 \x01(\x0b\x32,.msearch.v1.CompleteEvaluationRequest.HeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x1a\xcf\x01\n\x06Header\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12$\n\x07outputs\x18\x02 \x01(\x0b\x32\x13.msearch.v1.Outputs\x12L\n\x08versions\x18\x03 \x03(\x0b\x32:.msearch.v1.CompleteEvaluationRequest.Header.VersionsEntry\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04part\":\n\x1a\x43ompleteEvaluationResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"g\n\x0e\x46\x61ilJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12$\n\x07\x66\x61ilure\x18\x02 \x01(\x0b\x32\x13.msearch.v1.Failure\x12\r\n\x05retry\x18\x03 \x01(\x08\"/\n\x0f\x46\x61ilJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"5\n\x11ReleaseJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\"\x14\n\x12ReleaseJobResponse\"\xc4\x01\n\x12\x46\x65tchForJobRequest\x12 \n\x05lease\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Lease\x12\x31\n\x04part\x18\x02 \x01(\x0e\x32#.msearch.v1.FetchForJobRequest.Part\"Y\n\x04Part\x12\x14\n\x10PART_UNSPECIFIED\x10\x00\x12\x0e\n\nPART_MODEL\x10\x01\x12\x0f\n\x0bPART_SAMPLE\x10\x02\x12\x1a\n\x16PART_EVALUATION_SAMPLE\x10\x03\"$\n\x13\x46\x65tchForJobResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x32\xba\x06\n\x0c\x41gentService\x12T\n\rRegisterAgent\x12 .msearch.v1.RegisterAgentRequest\x1a!.msearch.v1.RegisterAgentResponse\x12K\n\nAcquireJob\x12\x1d.msearch.v1.AcquireJobRequest\x1a\x1e.msearch.v1.AcquireJobResponse\x12K\n\nRenewLease\x12\x1d.msearch.v1.RenewLeaseRequest\x1a\x1e.msearch.v1.RenewLeaseResponse\x12W\n\x0eReportProgress\x12!.msearch.v1.ReportProgressRequest\x1a\".msearch.v1.ReportProgressResponse\x12G\n\x08KeepForm\x12\x1b.msearch.v1.KeepFormRequest\x1a\x1c.msearch.v1.KeepFormResponse(\x01\x12N\n\x0b\x43ompleteJob\x12\x1e.msearch.v1.CompleteJobRequest\x1a\x1f.msearch.v1.CompleteJobResponse\x12\x65\n\x12\x43ompleteEvaluation\x12%.msearch.v1.CompleteEvaluationRequest\x1a&.msearch.v1.CompleteEvaluationResponse(\x01\x12\x42\n\x07\x46\x61ilJob\x12\x1a.msearch.v1.FailJobRequest\x1a\x1b.msearch.v1.FailJobResponse\x12K\n\nReleaseJob\x12\x1d.msearch.v1.ReleaseJobRequest\x1a\x1e.msearch.v1.ReleaseJobResponse\x12P\n\x0b\x46\x65tchForJob\x12\x1e.msearch.v1.FetchForJobRequest\x1a\x1f.msearch.v1.FetchForJobResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,32 +56,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTPROGRESSREQUEST']._serialized_end=1009
   _globals['_REPORTPROGRESSRESPONSE']._serialized_start=1011
   _globals['_REPORTPROGRESSRESPONSE']._serialized_end=1035
-  _globals['_COMPLETEJOBREQUEST']._serialized_start=1037
-  _globals['_COMPLETEJOBREQUEST']._serialized_end=1130
-  _globals['_COMPLETEJOBRESPONSE']._serialized_start=1132
-  _globals['_COMPLETEJOBRESPONSE']._serialized_end=1183
-  _globals['_COMPLETEEVALUATIONREQUEST']._serialized_start=1186
-  _globals['_COMPLETEEVALUATIONREQUEST']._serialized_end=1512
-  _globals['_COMPLETEEVALUATIONREQUEST_HEADER']._serialized_start=1297
-  _globals['_COMPLETEEVALUATIONREQUEST_HEADER']._serialized_end=1504
-  _globals['_COMPLETEEVALUATIONREQUEST_HEADER_VERSIONSENTRY']._serialized_start=1457
-  _globals['_COMPLETEEVALUATIONREQUEST_HEADER_VERSIONSENTRY']._serialized_end=1504
-  _globals['_COMPLETEEVALUATIONRESPONSE']._serialized_start=1514
-  _globals['_COMPLETEEVALUATIONRESPONSE']._serialized_end=1572
-  _globals['_FAILJOBREQUEST']._serialized_start=1574
-  _globals['_FAILJOBREQUEST']._serialized_end=1677
-  _globals['_FAILJOBRESPONSE']._serialized_start=1679
-  _globals['_FAILJOBRESPONSE']._serialized_end=1726
-  _globals['_RELEASEJOBREQUEST']._serialized_start=1728
-  _globals['_RELEASEJOBREQUEST']._serialized_end=1781
-  _globals['_RELEASEJOBRESPONSE']._serialized_start=1783
-  _globals['_RELEASEJOBRESPONSE']._serialized_end=1803
-  _globals['_FETCHFORJOBREQUEST']._serialized_start=1806
-  _globals['_FETCHFORJOBREQUEST']._serialized_end=2002
-  _globals['_FETCHFORJOBREQUEST_PART']._serialized_start=1913
-  _globals['_FETCHFORJOBREQUEST_PART']._serialized_end=2002
-  _globals['_FETCHFORJOBRESPONSE']._serialized_start=2004
-  _globals['_FETCHFORJOBRESPONSE']._serialized_end=2040
-  _globals['_AGENTSERVICE']._serialized_start=2043
-  _globals['_AGENTSERVICE']._serialized_end=2796
+  _globals['_KEEPFORMREQUEST']._serialized_start=1038
+  _globals['_KEEPFORMREQUEST']._serialized_end=1214
+  _globals['_KEEPFORMREQUEST_HEADER']._serialized_start=1128
+  _globals['_KEEPFORMREQUEST_HEADER']._serialized_end=1206
+  _globals['_KEEPFORMRESPONSE']._serialized_start=1216
+  _globals['_KEEPFORMRESPONSE']._serialized_end=1234
+  _globals['_COMPLETEJOBREQUEST']._serialized_start=1236
+  _globals['_COMPLETEJOBREQUEST']._serialized_end=1329
+  _globals['_COMPLETEJOBRESPONSE']._serialized_start=1331
+  _globals['_COMPLETEJOBRESPONSE']._serialized_end=1382
+  _globals['_COMPLETEEVALUATIONREQUEST']._serialized_start=1385
+  _globals['_COMPLETEEVALUATIONREQUEST']._serialized_end=1711
+  _globals['_COMPLETEEVALUATIONREQUEST_HEADER']._serialized_start=1496
+  _globals['_COMPLETEEVALUATIONREQUEST_HEADER']._serialized_end=1703
+  _globals['_COMPLETEEVALUATIONREQUEST_HEADER_VERSIONSENTRY']._serialized_start=1656
+  _globals['_COMPLETEEVALUATIONREQUEST_HEADER_VERSIONSENTRY']._serialized_end=1703
+  _globals['_COMPLETEEVALUATIONRESPONSE']._serialized_start=1713
+  _globals['_COMPLETEEVALUATIONRESPONSE']._serialized_end=1771
+  _globals['_FAILJOBREQUEST']._serialized_start=1773
+  _globals['_FAILJOBREQUEST']._serialized_end=1876
+  _globals['_FAILJOBRESPONSE']._serialized_start=1878
+  _globals['_FAILJOBRESPONSE']._serialized_end=1925
+  _globals['_RELEASEJOBREQUEST']._serialized_start=1927
+  _globals['_RELEASEJOBREQUEST']._serialized_end=1980
+  _globals['_RELEASEJOBRESPONSE']._serialized_start=1982
+  _globals['_RELEASEJOBRESPONSE']._serialized_end=2002
+  _globals['_FETCHFORJOBREQUEST']._serialized_start=2005
+  _globals['_FETCHFORJOBREQUEST']._serialized_end=2201
+  _globals['_FETCHFORJOBREQUEST_PART']._serialized_start=2112
+  _globals['_FETCHFORJOBREQUEST_PART']._serialized_end=2201
+  _globals['_FETCHFORJOBRESPONSE']._serialized_start=2203
+  _globals['_FETCHFORJOBRESPONSE']._serialized_end=2239
+  _globals['_AGENTSERVICE']._serialized_start=2242
+  _globals['_AGENTSERVICE']._serialized_end=3068
 # @@protoc_insertion_point(module_scope)

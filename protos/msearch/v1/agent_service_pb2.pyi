@@ -294,6 +294,83 @@ class ReportProgressResponse(_message.Message):
 Global___ReportProgressResponse: _TypeAlias = ReportProgressResponse  # noqa: Y015
 
 @_typing.final
+class KeepFormRequest(_message.Message):
+    """One message of a file to keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Header(_message.Message):
+        """What follows."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LEASE_FIELD_NUMBER: _builtins.int
+        DIGEST_FIELD_NUMBER: _builtins.int
+        SIZE_BYTES_FIELD_NUMBER: _builtins.int
+        digest: _builtins.str
+        """SHA-256 of the bytes in hexadecimal."""
+        size_bytes: _builtins.int
+        """How many there are."""
+        @_builtins.property
+        def lease(self) -> Global___Lease:
+            """The lease."""
+
+        def __init__(
+            self,
+            *,
+            lease: Global___Lease | None = ...,
+            digest: _builtins.str = ...,
+            size_bytes: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "lease", b"lease", "size_bytes", b"size_bytes"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """Next bytes; at most 2 MiB a message."""
+    @_builtins.property
+    def header(self) -> Global___KeepFormRequest.Header:
+        """First message."""
+
+    def __init__(
+        self,
+        *,
+        header: Global___KeepFormRequest.Header | None = ...,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "header", b"header", "part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["header", "chunk"]  # noqa: Y015
+    _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_part) -> _WhichOneofReturnType_part | None: ...
+
+Global___KeepFormRequest: _TypeAlias = KeepFormRequest  # noqa: Y015
+
+@_typing.final
+class KeepFormResponse(_message.Message):
+    """Answer to KeepForm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepFormResponse: _TypeAlias = KeepFormResponse  # noqa: Y015
+
+@_typing.final
 class CompleteJobRequest(_message.Message):
     """Ends a job with profiles."""
 

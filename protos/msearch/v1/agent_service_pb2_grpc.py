@@ -57,6 +57,11 @@ class AgentServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_agent__service__pb2.ReportProgressRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_agent__service__pb2.ReportProgressResponse.FromString,
                 _registered_method=True)
+        self.KeepForm = channel.stream_unary(
+                '/msearch.v1.AgentService/KeepForm',
+                request_serializer=msearch_dot_v1_dot_agent__service__pb2.KeepFormRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_agent__service__pb2.KeepFormResponse.FromString,
+                _registered_method=True)
         self.CompleteJob = channel.unary_unary(
                 '/msearch.v1.AgentService/CompleteJob',
                 request_serializer=msearch_dot_v1_dot_agent__service__pb2.CompleteJobRequest.SerializeToString,
@@ -113,6 +118,14 @@ class AgentServiceServicer(object):
 
     def ReportProgress(self, request, context):
         """Says how far a job is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepForm(self, request_iterator, context):
+        """Keeps a file that the agent made of the leased job's model, so that what was measured can be deployed. Before
+        CompleteJob; repeating it changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +188,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.ReportProgress,
                     request_deserializer=msearch_dot_v1_dot_agent__service__pb2.ReportProgressRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_agent__service__pb2.ReportProgressResponse.SerializeToString,
+            ),
+            'KeepForm': grpc.stream_unary_rpc_method_handler(
+                    servicer.KeepForm,
+                    request_deserializer=msearch_dot_v1_dot_agent__service__pb2.KeepFormRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_agent__service__pb2.KeepFormResponse.SerializeToString,
             ),
             'CompleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CompleteJob,
@@ -313,6 +331,33 @@ class AgentService(object):
             '/msearch.v1.AgentService/ReportProgress',
             msearch_dot_v1_dot_agent__service__pb2.ReportProgressRequest.SerializeToString,
             msearch_dot_v1_dot_agent__service__pb2.ReportProgressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepForm(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/msearch.v1.AgentService/KeepForm',
+            msearch_dot_v1_dot_agent__service__pb2.KeepFormRequest.SerializeToString,
+            msearch_dot_v1_dot_agent__service__pb2.KeepFormResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,10 @@ class AgentServiceStub:
     """Keeps a lease; the answer may say that the job is to be cancelled."""
     ReportProgress: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.ReportProgressRequest, _agent_service_pb2.ReportProgressResponse]
     """Says how far a job is."""
+    KeepForm: _grpc.StreamUnaryMultiCallable[_agent_service_pb2.KeepFormRequest, _agent_service_pb2.KeepFormResponse]
+    """Keeps a file that the agent made of the leased job's model, so that what was measured can be deployed. Before
+    CompleteJob; repeating it changes nothing.
+    """
     CompleteJob: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.CompleteJobRequest, _agent_service_pb2.CompleteJobResponse]
     """Ends a job with its profiles. Repeating it for the same job and attempt changes nothing."""
     CompleteEvaluation: _grpc.StreamUnaryMultiCallable[_agent_service_pb2.CompleteEvaluationRequest, _agent_service_pb2.CompleteEvaluationResponse]
@@ -71,6 +75,10 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """Keeps a lease; the answer may say that the job is to be cancelled."""
     ReportProgress: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.ReportProgressRequest, _agent_service_pb2.ReportProgressResponse]  # type: ignore[assignment]
     """Says how far a job is."""
+    KeepForm: _aio.StreamUnaryMultiCallable[_agent_service_pb2.KeepFormRequest, _agent_service_pb2.KeepFormResponse]  # type: ignore[assignment]
+    """Keeps a file that the agent made of the leased job's model, so that what was measured can be deployed. Before
+    CompleteJob; repeating it changes nothing.
+    """
     CompleteJob: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.CompleteJobRequest, _agent_service_pb2.CompleteJobResponse]  # type: ignore[assignment]
     """Ends a job with its profiles. Repeating it for the same job and attempt changes nothing."""
     CompleteEvaluation: _aio.StreamUnaryMultiCallable[_agent_service_pb2.CompleteEvaluationRequest, _agent_service_pb2.CompleteEvaluationResponse]  # type: ignore[assignment]
@@ -119,6 +127,16 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.ReportProgressResponse, _abc.Awaitable[_agent_service_pb2.ReportProgressResponse]]:
         """Says how far a job is."""
+
+    @_abc_1.abstractmethod
+    def KeepForm(
+        self,
+        request_iterator: _MaybeAsyncIterator[_agent_service_pb2.KeepFormRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_service_pb2.KeepFormResponse, _abc.Awaitable[_agent_service_pb2.KeepFormResponse]]:
+        """Keeps a file that the agent made of the leased job's model, so that what was measured can be deployed. Before
+        CompleteJob; repeating it changes nothing.
+        """
 
     @_abc_1.abstractmethod
     def CompleteJob(

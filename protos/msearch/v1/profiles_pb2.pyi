@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from msearch.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -963,6 +964,7 @@ class Profile(_message.Message):
     HOST_JSON_FIELD_NUMBER: _builtins.int
     VERSIONS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Opaque id given by the service; empty in a report."""
     job_id: _builtins.str
@@ -1019,6 +1021,10 @@ class Profile(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was stored."""
 
+    @_builtins.property
+    def form(self) -> Global___Form:
+        """What the runtime loaded; unset where the agent did not say, or runs did not all load the same."""
+
     def __init__(
         self,
         *,
@@ -1043,14 +1049,89 @@ class Profile(_message.Message):
         host_json: _builtins.str = ...,
         versions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        form: Global___Form | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "load", b"load", "variant", b"variant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "form", b"form", "load", b"load", "variant", b"variant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "create_time", b"create_time", "histogram", b"histogram", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_id", b"job_id", "load", b"load", "load_text", b"load_text", "measurements", b"measurements", "model_id", b"model_id", "model_name", b"model_name", "offer", b"offer", "offer_reason", b"offer_reason", "reasons", b"reasons", "runs", b"runs", "variant", b"variant", "verdict", b"verdict", "verified_on", b"verified_on", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "attempt", b"attempt", "create_time", b"create_time", "form", b"form", "histogram", b"histogram", "host_class", b"host_class", "host_json", b"host_json", "id", b"id", "job_id", b"job_id", "load", b"load", "load_text", b"load_text", "measurements", b"measurements", "model_id", b"model_id", "model_name", b"model_name", "offer", b"offer", "offer_reason", b"offer_reason", "reasons", b"reasons", "runs", b"runs", "variant", b"variant", "verdict", b"verdict", "verified_on", b"verified_on", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Profile: _TypeAlias = Profile  # noqa: Y015
+
+@_typing.final
+class Form(_message.Message):
+    """The file that a variant was measured as: the model's artifact, or what the agent made of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class BoundToEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    FORMAT_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    BOUND_TO_FIELD_NUMBER: _builtins.int
+    format: _builtins.str
+    """"onnx", "torch_export", "openvino_ir" (a zip archive of model.xml and model.bin) or "tensorrt_plan"."""
+    digest: _builtins.str
+    """SHA-256 of its bytes in hexadecimal; that of the artifact where nothing else was made."""
+    size_bytes: _builtins.int
+    """Its size."""
+    kept: _builtins.bool
+    """Whether the service has the bytes, for ProfilingService.DownloadForm; not looked at in a report. Never set for the
+    artifact itself.
+    """
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Tensor]:
+        """What it takes."""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Tensor]:
+        """What it gives."""
+
+    @_builtins.property
+    def bound_to(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What alone can load it, e.g. "library" and "gpu" of a TensorRT plan; empty where any host can."""
+
+    def __init__(
+        self,
+        *,
+        format: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        kept: _builtins.bool = ...,
+        inputs: _abc.Iterable[_types_pb2.Tensor] | None = ...,
+        outputs: _abc.Iterable[_types_pb2.Tensor] | None = ...,
+        bound_to: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound_to", b"bound_to", "digest", b"digest", "format", b"format", "inputs", b"inputs", "kept", b"kept", "outputs", b"outputs", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Form: _TypeAlias = Form  # noqa: Y015
 
 @_typing.final
 class BackendStatus(_message.Message):

@@ -80,6 +80,11 @@ class ProfilingServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListProfilesRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ListProfilesResponse.FromString,
                 _registered_method=True)
+        self.DownloadForm = channel.unary_stream(
+                '/msearch.v1.ProfilingService/DownloadForm',
+                request_serializer=msearch_dot_v1_dot_profiling__service__pb2.DownloadFormRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.DownloadFormResponse.FromString,
+                _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/msearch.v1.ProfilingService/ListAgents',
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListAgentsRequest.SerializeToString,
@@ -165,6 +170,13 @@ class ProfilingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DownloadForm(self, request, context):
+        """Streams the file that a profile was measured as, where it is not the model's artifact and the service keeps it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAgents(self, request, context):
         """Lists agents by name.
         """
@@ -233,6 +245,11 @@ def add_ProfilingServiceServicer_to_server(servicer, server):
                     servicer.ListProfiles,
                     request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.ListProfilesRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListProfilesResponse.SerializeToString,
+            ),
+            'DownloadForm': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadForm,
+                    request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.DownloadFormRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_profiling__service__pb2.DownloadFormResponse.SerializeToString,
             ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
@@ -494,6 +511,33 @@ class ProfilingService(object):
             '/msearch.v1.ProfilingService/ListProfiles',
             msearch_dot_v1_dot_profiling__service__pb2.ListProfilesRequest.SerializeToString,
             msearch_dot_v1_dot_profiling__service__pb2.ListProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadForm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/msearch.v1.ProfilingService/DownloadForm',
+            msearch_dot_v1_dot_profiling__service__pb2.DownloadFormRequest.SerializeToString,
+            msearch_dot_v1_dot_profiling__service__pb2.DownloadFormResponse.FromString,
             options,
             channel_credentials,
             insecure,

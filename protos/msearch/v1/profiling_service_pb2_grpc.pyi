@@ -53,6 +53,8 @@ class ProfilingServiceStub:
     """Returns one profile."""
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]
     """Lists profiles, newest first, without histograms and runs."""
+    DownloadForm: _grpc.UnaryStreamMultiCallable[_profiling_service_pb2.DownloadFormRequest, _profiling_service_pb2.DownloadFormResponse]
+    """Streams the file that a profile was measured as, where it is not the model's artifact and the service keeps it."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ListAgentsRequest, _profiling_service_pb2.ListAgentsResponse]
     """Lists agents by name."""
     GetAgent: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.GetAgentRequest, _profiling_service_pb2.GetAgentResponse]
@@ -85,6 +87,8 @@ class ProfilingServiceAsyncStub(ProfilingServiceStub):
     """Returns one profile."""
     ListProfiles: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
     """Lists profiles, newest first, without histograms and runs."""
+    DownloadForm: _aio.UnaryStreamMultiCallable[_profiling_service_pb2.DownloadFormRequest, _profiling_service_pb2.DownloadFormResponse]  # type: ignore[assignment]
+    """Streams the file that a profile was measured as, where it is not the model's artifact and the service keeps it."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ListAgentsRequest, _profiling_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """Lists agents by name."""
     GetAgent: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.GetAgentRequest, _profiling_service_pb2.GetAgentResponse]  # type: ignore[assignment]
@@ -168,6 +172,14 @@ class ProfilingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profiling_service_pb2.ListProfilesResponse, _abc.Awaitable[_profiling_service_pb2.ListProfilesResponse]]:
         """Lists profiles, newest first, without histograms and runs."""
+
+    @_abc_1.abstractmethod
+    def DownloadForm(
+        self,
+        request: _profiling_service_pb2.DownloadFormRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_profiling_service_pb2.DownloadFormResponse], _abc.AsyncIterator[_profiling_service_pb2.DownloadFormResponse]]:
+        """Streams the file that a profile was measured as, where it is not the model's artifact and the service keeps it."""
 
     @_abc_1.abstractmethod
     def ListAgents(

@@ -88,6 +88,22 @@ def write_tensor(tensor: Tensor) -> types_pb2.Tensor:
     )
 
 
+def read_tensor(message: types_pb2.Tensor) -> Tensor:
+    return Tensor(
+        name=message.name, element_type=message.element_type, shape=tuple(map(_read_dimension, message.shape))
+    )
+
+
+def _read_dimension(message: types_pb2.Tensor.Dimension) -> int | str | None:
+    match message.WhichOneof("extent"):
+        case "size":
+            return message.size
+        case "symbol":
+            return message.symbol
+        case _:
+            return None
+
+
 def _write_dimension(extent: int | str | None) -> types_pb2.Tensor.Dimension:
     match extent:
         case int():

@@ -193,7 +193,11 @@ def write_predictor(found: PredictorInUse) -> pb.PredictorInfo:
 
 
 Streamed = TypeVar(
-    "Streamed", pb.PutEvaluationSampleRequest, pb.AddOutputsRequest, agent_service_pb2.CompleteEvaluationRequest
+    "Streamed",
+    pb.PutEvaluationSampleRequest,
+    pb.AddOutputsRequest,
+    agent_service_pb2.CompleteEvaluationRequest,
+    agent_service_pb2.KeepFormRequest,
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from msearch.v1 import profiles_pb2
+from search_service.api.wire.catalogue import read_tensor, write_tensor
 from search_service.api.wire.enums import (
     OFFER_FROM_PROTO,
     OFFER_TO_PROTO,
@@ -15,7 +16,7 @@ from search_service.api.wire.enums import (
 )
 from search_service.api.wire.jobs import read_load, read_variant, write_load, write_variant
 from search_service.api.wire.times import read_time, write_time
-from search_service.domain.profiling import InvalidReason, Measurement, Profile, RunSummary
+from search_service.domain.profiling import Form, InvalidReason, Measurement, Profile, RunSummary
 from search_service.usecases.fields import invalid
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,6 +102,31 @@ def write_profile(profile: Profile) -> profiles_pb2.Profile:
         host_json=profile.host_json,
         versions=profile.versions,
         create_time=write_time(profile.created_at),
+        form=None if profile.form is None else write_form(profile.form),
+    )
+
+
+def write_form(form: Form) -> profiles_pb2.Form:
+    return profiles_pb2.Form(
+        format=form.format,
+        digest=form.digest,
+        size_bytes=form.size_bytes,
+        kept=form.kept,
+        inputs=[write_tensor(tensor) for tensor in form.inputs],
+        outputs=[write_tensor(tensor) for tensor in form.outputs],
+        bound_to=form.bound_to,
+    )
+
+
+def read_form(message: profiles_pb2.Form) -> Form:
+    """As an agent reports it; whether it is kept, the service knows itself."""
+    return Form(
+        format=message.format,
+        digest=message.digest,
+        size_bytes=message.size_bytes,
+        inputs=tuple(map(read_tensor, message.inputs)),
+        outputs=tuple(map(read_tensor, message.outputs)),
+        bound_to=dict(message.bound_to),
     )
 
 
@@ -131,4 +157,5 @@ def read_profile(message: profiles_pb2.Profile, path: str) -> Profile:
         host_json=message.host_json,
         versions=dict(message.versions),
         created_at=_UNKNOWN_TIME,
+        form=read_form(message.form) if message.HasField("form") else None,
     )

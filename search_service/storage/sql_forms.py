@@ -1,0 +1,47 @@
+"""Files that agents made of models, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from search_service.storage import refusals
+from search_service.storage.profiling_tables import forms
+from search_service.storage.session import Session
+from search_service.storage.tables import models
+
+_MODEL_KEPT = (
+    sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
+)
+_OF_MODEL = (
+    sa.select(forms.c.digest)
+    .join(models, forms.c.model_number == models.c.number)
+    .where(models.c.id == sa.bindparam("model_id"))
+    .order_by(forms.c.digest)
+)
+_ONE = _OF_MODEL.where(forms.c.digest == sa.bindparam("digest"))
+_USING_BLOB = sa.select(forms.c.digest).where(forms.c.digest == sa.bindparam("digest")).limit(1)
+
+
+class SqlForms:
+    """The files as one session sees them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, model_id: str, digest: str, size_bytes: int) -> None:
+        found = self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id})
+        if not found:
+            raise refusals.model_not_found(model_id)
+        values = {"model_number": found[0].number, "digest": digest, "size_bytes": size_bytes}
+        self._session.insert_new(forms, values)  # None where it is there: so be it
+
+    def has(self, model_id: str, digest: str) -> bool:
+        return bool(self._session.rows(_ONE, {"model_id": model_id, "digest": digest}))
+
+    def of_model(self, model_id: str) -> Sequence[str]:
+        return [row.digest for row in self._session.rows(_OF_MODEL, {"model_id": model_id})]
+
+    def uses_blob(self, digest: str) -> bool:
+        return bool(self._session.rows(_USING_BLOB, {"digest": digest}))
