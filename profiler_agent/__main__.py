@@ -83,6 +83,14 @@ def run(  # noqa: PLR0917 - options, not arguments
     grace: Annotated[
         float, typer.Option(min=0, help="Seconds after SIGTERM until a running job is given back; 0 finishes it.")
     ] = 0.0,
+    largest_form: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="MIB",
+            help="Have the service keep what is made for variants worth deploying, up to this size; 0 for nothing.",
+        ),
+    ] = 1024,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write the agent's id into this file once it is registered.")
     ] = None,
@@ -106,6 +114,7 @@ def run(  # noqa: PLR0917 - options, not arguments
             idle_exit_s=idle_exit,
             release_on_stop=release_on_stop,
             grace_s=grace,
+            largest_form_mib=largest_form,
             log_format=log_format,
         )
         configure_logs(settings.log_format)
@@ -189,6 +198,7 @@ def _serve(settings: Settings, ready_file: Path | None, *, insecure_token: bool)
         work=settings.work,
         host_class=class_of_host,
         compiled_bytes=settings.cache_bytes,
+        largest_form_bytes=settings.largest_form_bytes,
         host_memory_bytes=host["memory"]["usable_bytes"],
         price_table=settings.price_table,
         external_root=settings.artifact_root,

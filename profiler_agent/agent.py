@@ -227,7 +227,7 @@ class Agent:
         """What the job gave, or why nothing; None where the job is to be given back."""
         try:
             return self._executor.run(
-                wire.read_assignment(got), lambda part: calls.fetch(part, stop), stop, keeper.report
+                wire.read_assignment(got), lambda part: calls.fetch(part, stop), stop, keeper.report, calls.keep_form
             )
         except Cancelled as error:
             if self._releasing and not keeper.cancelled:

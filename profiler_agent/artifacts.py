@@ -10,12 +10,14 @@ import contextlib
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from profiler_agent.errors import DigestMismatch, RefusedFormat, Unreachable
+from profiler_agent.errors import Crashed, DigestMismatch, RefusedFormat, Unreachable
 
 _HEAD = 512
 _CHUNK = 1 << 20
@@ -141,6 +143,21 @@ def _size_of(folder: Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 total += os.lstat(Path(parent, name)).st_size
     return total
+
+
+def open_within(folder: Path, path: Path) -> BinaryIO:
+    """Opens a file that a child says it has made below `folder`: it has run a stranger's model, and may say anything.
+
+    Raises:
+        Crashed: it is no file of its own there.
+    """
+    inside = folder.resolve()
+    try:
+        if path.resolve().is_relative_to(inside) and stat.S_ISREG(path.lstat().st_mode):
+            return os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb")
+    except OSError:
+        pass
+    raise Crashed(f"the child says that it made {path}, which is no file below {inside}")
 
 
 def refuse_disguises(path: Path, format: str) -> None:

@@ -11,19 +11,29 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from profiler_agent.artifacts import ArtifactCache, find_external, own_folder, refuse_disguises, write_verified
+from profiler_agent.artifacts import (
+    ArtifactCache,
+    find_external,
+    open_within,
+    own_folder,
+    refuse_disguises,
+    write_verified,
+)
 from profiler_agent.errors import Cancelled, DeadlineExceeded, JobError
 from profiler_agent.evaluating.job import Order, evaluate_job
 from profiler_agent.isolation import ChildLimits, remove_folder, run_child
 from profiler_agent.measuring.job import measure_job
 from profiler_agent.measuring.order import JobOrder
-from profiler_agent.work import Assignment, EvaluateSpec, Evaluation, ModelFacts, Profile, Progress
+from profiler_agent.work import Assignment, EvaluateSpec, Evaluation, Form, ModelFacts, Profile, Progress
 
 MODEL, SAMPLE, EVALUATION_SAMPLE = "model", "sample", "evaluation sample"
 Fetch = Callable[[str], Iterable[bytes]]
 """Streams the bytes of a leased job's MODEL, SAMPLE or EVALUATION_SAMPLE from the service."""
+
+Keep = Callable[[Form, BinaryIO], None]
+"""Has the service keep the bytes of what was made for a profile of the leased job, if it will."""
 
 LARGEST_SAMPLE_BYTES = 64 << 20
 LOCK_LOOK_S = 0.1
@@ -46,6 +56,7 @@ class _Held:
     model: ModelFacts | None
     folder: Path
     fetch: Fetch
+    keep: Keep
     cancelled: threading.Event
     report: Callable[[Progress], None]
     deadline: float
@@ -56,8 +67,9 @@ class Executor:
     """What all jobs of an agent share.
 
     `compiled` is where backends keep what they compiled, a folder a model so that none can touch what another runs, and
-    at most `compiled_bytes` in all. `work` holds job folders. `host_memory_bytes` caps what a job may take; None is
-    unknown. `external_root`: see `artifacts.find_external`.
+    at most `compiled_bytes` in all; the service is asked to keep files of at most `largest_form_bytes` of it. `work`
+    holds job folders. `host_memory_bytes` caps what a job may take; None is unknown.
+    `external_root`: see `artifacts.find_external`.
     """
 
     cache: ArtifactCache
@@ -65,6 +77,7 @@ class Executor:
     work: Path
     host_class: str
     compiled_bytes: int = 20 << 30
+    largest_form_bytes: int = 1 << 30
     host_memory_bytes: int | None = None
     price_table: Path | None = None
     external_root: Path | None = None
@@ -75,6 +88,7 @@ class Executor:
         fetch: Fetch,
         cancelled: threading.Event,
         report: Callable[[Progress], None],
+        keep: Keep,
     ) -> tuple[Profile, ...] | Evaluation:
         """Measures the job, or runs its model on the rows it names; its folder is gone afterwards.
 
@@ -86,7 +100,7 @@ class Executor:
         artifact, model = self._find_artifact(assignment, fetch)
         with self._folder(assignment) as folder:
             held = _Held(
-                assignment=assignment, artifact=artifact, model=model, folder=folder, fetch=fetch,
+                assignment=assignment, artifact=artifact, model=model, folder=folder, fetch=fetch, keep=keep,
                 cancelled=cancelled, report=report, deadline=deadline,
             )  # fmt: skip
             evaluate = assignment.spec.evaluate
@@ -120,7 +134,17 @@ class Executor:
             device, shared = _device_for(task, argument)
             return self._run_child(held, task, argument, on_message, limits=own, device=device, shared=shared)
 
-        return measure_job(order, child, held.report)
+        profiles = measure_job(order, child, held.report)
+        self._keep_forms(held, compiled, profiles)
+        return profiles
+
+    def _keep_forms(self, held: _Held, compiled: Path, profiles: tuple[Profile, ...]) -> None:
+        """Has the service keep what was made for the variants that are worth deploying, each file once."""
+        deployable = [one.form for one in profiles if one.form is not None and one.offered and one.valid]
+        for form in {form.digest: form for form in deployable}.values():
+            if form.path is not None and form.size_bytes <= self.largest_form_bytes:
+                with open_within(compiled, form.path) as stream:
+                    held.keep(form, stream)
 
     def _evaluate(self, held: _Held, evaluate: EvaluateSpec) -> Evaluation:
         """The sample is private to whoever stored it: it lies in the job's folder, never in the cache."""

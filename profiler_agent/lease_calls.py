@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import grpc
 import structlog
@@ -13,10 +13,10 @@ from msearch.v1 import agent_service_pb2 as agents
 from profiler_agent import wire
 from profiler_agent.connection import Backoff, Connection, describe, is_defect, is_transient, lease_is_lost
 from profiler_agent.errors import Cancelled
-from profiler_agent.evaluation_wire import write_evaluation
+from profiler_agent.evaluation_wire import CHUNK_BYTES, write_evaluation
 from profiler_agent.executor import EVALUATION_SAMPLE, MODEL, SAMPLE
 from profiler_agent.leases import LeaseKeeper
-from profiler_agent.work import Evaluation, Failure, Lease, Profile
+from profiler_agent.work import Evaluation, Failure, Form, Lease, Profile
 
 FETCH_TIMEOUT_S = 600.0
 EVALUATION_TIMEOUT_S = 300.0
@@ -72,6 +72,24 @@ class LeaseCalls:
                 _log.warning("fetch_interrupted", job_id=self._lease.job_id, error=describe(error))
                 backoff.wait()
         raise Cancelled("the job was cancelled")
+
+    def keep_form(self, form: Form, stream: BinaryIO) -> None:
+        """Has the service keep what was made. Where it will not, the job goes on: its profile says so."""
+        keep = self._connection.stub.KeepForm
+        problem = self._report(
+            lambda: self._connection.call(keep, self._form_messages(form, stream), timeout_s=FETCH_TIMEOUT_S)
+        )
+        if problem:
+            _log.warning("form_not_kept", job_id=self._lease.job_id, digest=form.digest, error=problem)
+
+    def _form_messages(self, form: Form, stream: BinaryIO) -> Iterator[agents.KeepFormRequest]:
+        header = agents.KeepFormRequest.Header(
+            lease=wire.write_lease(self._lease), digest=form.digest, size_bytes=form.size_bytes
+        )
+        yield agents.KeepFormRequest(header=header)
+        stream.seek(0)
+        while chunk := stream.read(CHUNK_BYTES):
+            yield agents.KeepFormRequest(chunk=chunk)
 
     def release(self) -> str:
         """Gives the job back; the attempt does not count."""

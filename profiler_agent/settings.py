@@ -32,6 +32,7 @@ class Settings:
     `artifact_root`: folder below which external artifacts named by a file:// address may be read; None refuses them.
     `idle_exit_s`: end after so long without a job; 0 never. `once`: end after one job. `release_on_stop`: give a
     running job back on SIGTERM instead of finishing it; `grace_s`: give it back so long after SIGTERM, 0 never.
+    `largest_form_bytes`: the service is asked to keep made files up to that size; 0 for none.
     """
 
     server: str
@@ -48,6 +49,7 @@ class Settings:
     release_on_stop: bool = False
     grace_s: float = 0.0
     cache_bytes: int = 20 << 30
+    largest_form_bytes: int = 1 << 30
     log_format: str = "console"
 
     @property
@@ -83,6 +85,7 @@ def read_settings(
     idle_exit_s: float = 0.0,
     release_on_stop: bool = False,
     grace_s: float = 0.0,
+    largest_form_mib: int = 1024,
     log_format: str | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Settings:
@@ -113,6 +116,7 @@ def read_settings(
         idle_exit_s=idle_exit_s,
         release_on_stop=release_on_stop,
         grace_s=grace_s,
+        largest_form_bytes=largest_form_mib << 20,
         log_format=log_format or environment.get(f"{PREFIX}LOG_FORMAT") or "console",
     )
 

@@ -18,6 +18,7 @@ from profiler_agent.work import (
     Assignment,
     Batching,
     Failure,
+    Form,
     InvalidReason,
     JobSpec,
     Lease,
@@ -256,6 +257,18 @@ def write_profile(profile: Profile, *, host_class: str, host_json: str) -> pb.Pr
         verified_on=profile.verified_on,
         host_json=host_json,
         versions=dict(profile.versions),
+        form=None if profile.form is None else write_form(profile.form),
+    )
+
+
+def write_form(form: Form) -> pb.Form:
+    return pb.Form(
+        format=form.format,
+        digest=form.digest,
+        size_bytes=form.size_bytes,
+        inputs=[_write_tensor(spec) for spec in form.inputs],
+        outputs=[_write_tensor(spec) for spec in form.outputs],
+        bound_to=dict(form.bound_to),
     )
 
 
@@ -302,6 +315,16 @@ def _timestamp(moment: datetime) -> Timestamp:
     message = Timestamp()
     message.FromDatetime(moment.astimezone(UTC))
     return message
+
+
+def _write_tensor(spec: TensorSpec) -> types.Tensor:
+    return types.Tensor(name=spec.name, element_type=spec.element_type, shape=[_write_extent(d) for d in spec.shape])
+
+
+def _write_extent(extent: int | str | None) -> types.Tensor.Dimension:
+    if isinstance(extent, str):
+        return types.Tensor.Dimension(symbol=extent)
+    return types.Tensor.Dimension() if extent is None else types.Tensor.Dimension(size=extent)
 
 
 def _read_tensors(messages: Sequence[types.Tensor]) -> tuple[TensorSpec, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 
 from msearch_running import Outputs
 from msearch_running.tensors import TensorSpec as TensorSpec  # noqa: PLC0414 - a word of the agent, too
@@ -146,10 +147,27 @@ class RunSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """The file that a variant was measured as: the artifact, or what a backend made of it, which lies at `path`.
+
+    `bound_to` names what alone can load it, such as the library and the GPU of a TensorRT plan.
+    """
+
+    format: str
+    digest: str
+    size_bytes: int
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    bound_to: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """The runs of one variant under one load on this host, summed up.
 
-    `histogram` is an HdrHistogram V2 in base64 over the response latencies of all valid runs, in microseconds.
+    `histogram` is an HdrHistogram V2 in base64 over the response latencies of all valid runs, in microseconds. `form`
+    is None without an artifact, and where runs did not all load the same.
     """
 
     variant: Variant
@@ -163,6 +181,7 @@ class Profile:
     offer_reason: str
     verified_on: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    form: Form | None = None
 
     @property
     def valid(self) -> bool:

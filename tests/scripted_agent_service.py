@@ -115,6 +115,10 @@ class ScriptedService(AgentServiceServicer):
         self._meet("ReportProgress", request, context)
         return agents.ReportProgressResponse()
 
+    def KeepForm(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Any:
+        self._meet("KeepForm", list(request_iterator), context)
+        return agents.KeepFormResponse()
+
     def CompleteJob(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._meet("CompleteJob", request, context)
         return agents.CompleteJobResponse()

@@ -85,6 +85,15 @@ def find_entry(request: CompileRequest, *, name: str, version: str, device: str,
     return Entry(request.cache / variant.backend / key, name)
 
 
+def adopt_entries(source: Path, target: Path) -> None:
+    """Moves all entries of one cache into another, where they replace those of the same key."""
+    for entry in [entry for entry in source.glob("*/*") if entry.is_dir() and not entry.is_symlink()]:
+        place = target / entry.relative_to(source)
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(entry, place)
+
+
 def calibration_digest(request: CompileRequest) -> str:
     """Digest of the calibration feeds; empty without any."""
     if not request.calibration:

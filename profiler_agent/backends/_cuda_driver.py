@@ -18,9 +18,14 @@ class CudaDevice:
     driver: str
 
     @property
+    def model(self) -> str:
+        """Its name and architecture, which engines are built for."""
+        return f"{self.name} sm_{self.capability[0]}{self.capability[1]}"
+
+    @property
     def fingerprint(self) -> str:
         """What compiled code for it depends on."""
-        return f"{self.name} sm_{self.capability[0]}{self.capability[1]} driver {self.driver}"
+        return f"{self.model} driver {self.driver}"
 
 
 class NoCudaDevice(Exception):

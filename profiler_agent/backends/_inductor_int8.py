@@ -36,8 +36,10 @@ _SOURCES: dict[Any, Any] = {
 }
 
 
-def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool, batch_size: int) -> torch.fx.GraphModule:
-    """The module with quantised convolutions and linear layers (dynamic: linear layers only).
+def quantise(
+    program: Program, calibration: Sequence[Feed], *, dynamic: bool, batch_size: int
+) -> torch.export.ExportedProgram:
+    """The program with quantised convolutions and linear layers (dynamic: linear layers only), for that batch size.
 
     Raises:
         CompileFailed: there is nothing to quantise, or (static) nothing to calibrate on.
@@ -59,4 +61,5 @@ def quantise(program: Program, calibration: Sequence[Feed], *, dynamic: bool, ba
         module: torch.fx.GraphModule = convert_pt2e(prepared)
     if not any("quantized_decomposed" in str(node.target) for node in module.graph.nodes):
         raise CompileFailed("the model has no convolution or linear layer that can be quantised")
-    return module
+    with torch.no_grad():
+        return torch.export.export(module, tuple(generated_tensors(program.inputs, batch_size, "cpu")))

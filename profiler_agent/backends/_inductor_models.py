@@ -24,7 +24,7 @@ from torch._dynamo.utils import counters
 from profiler_agent.backends import _torch_programs as programs
 from profiler_agent.backends._cache import calibration_digest, find_entry, processor_fingerprint
 from profiler_agent.backends._torch_placing import place
-from profiler_agent.backends.base import CompileFacts, CompileRequest, Probe
+from profiler_agent.backends.base import CompileFacts, CompileRequest, MadeFile, Probe
 from profiler_agent.errors import BackendUnavailable
 from profiler_agent.work import Precision, TensorSpec
 
@@ -51,7 +51,10 @@ def compile_program(request: CompileRequest, found: Probe, start_ns: int) -> pro
     with programs.silenced(), _cache_folder(request) as folder:
         program = programs.load_program(request)
         loaded_ns = time.perf_counter_ns()
+        made: MadeFile | None = None
         try:
+            if variant.precision in _INT8 and not request.quantised:
+                program, made = _quantised(request, program, found)
             if variant.mode == "aot":
                 call, size, from_cache = _ahead_of_time(request, program, device, found)
             else:
@@ -64,11 +67,38 @@ def compile_program(request: CompileRequest, found: Probe, start_ns: int) -> pro
         from_cache=from_cache,
         device=device,
         size_bytes=size,
+        made=made,
     )
     inputs, outputs = program.inputs, program.outputs
     if not variant.mode:  # compiled for these very shapes: another would be compiled anew within a measurement
         inputs, outputs = (_with_batch(specs, variant.batch_size) for specs in (inputs, outputs))
     return programs.TorchModel(replace(program, inputs=inputs, outputs=outputs), call, device, facts)
+
+
+def _quantised(request: CompileRequest, program: programs.Program, found: Probe) -> tuple[programs.Program, MadeFile]:
+    """The quantised program as it was kept, read as an artifact is; it is made if there is none.
+
+    Its inputs and outputs are named as those of the artifact.
+    """
+    static = request.variant.precision is Precision.INT8_STATIC
+    entry = find_entry(
+        request,
+        name="quantised.pt2",
+        version=found.version,
+        device="",
+        extra="quantised " + (calibration_digest(request) if static else ""),
+    )
+    if not entry.is_sound():
+        from profiler_agent.backends import _inductor_int8 as int8  # noqa: PLC0415 - imports torchao
+
+        exported = int8.quantise(
+            program, request.calibration, dynamic=not static, batch_size=request.variant.batch_size
+        )
+        entry.store(lambda target: torch.export.save(exported, target))
+    kept = programs.load_program(replace(request, artifact=entry.path, format="torch_export", quantised=True))
+    return replace(kept, inputs=program.inputs, outputs=program.outputs), MadeFile(
+        path=entry.path, format="torch_export"
+    )
 
 
 def _just_in_time(
@@ -82,12 +112,8 @@ def _just_in_time(
     if was_kept:
         with zipfile.ZipFile(entry.path) as kept:
             kept.extractall(folder)
-    if variant.precision in _INT8:
-        from profiler_agent.backends import _inductor_int8 as int8  # noqa: PLC0415 - imports torchao
-
-        module = int8.quantise(program, request.calibration, dynamic=not static, batch_size=variant.batch_size)
-    else:
-        module = place(program, variant.precision, device)
+    quantised = variant.precision in _INT8
+    module = program.module if quantised else place(program, variant.precision, device)
     tensors = programs.generated_tensors(program.inputs, variant.batch_size, device)
     misses = counters["inductor"]["fxgraph_cache_miss"]
     # Not as options of torch.compile: the int8 lowering looks at the configuration before those are applied.

@@ -6,6 +6,7 @@ import importlib.util
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from openvino.frontend import FrontEndManager
 
 from profiler_agent.backends._cache import Entry, calibration_digest, find_entry, processor_fingerprint
 from profiler_agent.backends._feeds import check_batch, check_feed
-from profiler_agent.backends.base import CompileFacts, CompileRequest, Feed, Probe
+from profiler_agent.backends._openvino_ir import FORMAT, read_ir, write_ir
+from profiler_agent.backends.base import CompileFacts, CompileRequest, Feed, MadeFile, Probe
 from profiler_agent.errors import BackendUnavailable, CompileFailed, JobError, UnsupportedOperator
 from profiler_agent.onnx_files import fit_batch, read_specs
 from profiler_agent.work import Precision, TensorSpec, Variant
@@ -57,19 +59,31 @@ def compile_model(request: CompileRequest, found: Probe, start_ns: int) -> OpenV
     if problem := check_batch(inputs, variant.batch_size):
         raise CompileFailed(problem)
     config = _configuration(variant, device)
-    entry = find_entry(
-        request,
-        name="model.blob",
-        version=openvino.__version__,
-        device=f"{processor_fingerprint()} {device} {core.get_property(device, 'FULL_DEVICE_NAME')}",
-        extra=calibration_digest(request) if variant.precision is Precision.INT8_STATIC else "",
+    full_name = core.get_property(device, "FULL_DEVICE_NAME")
+    entry, quantised = (
+        find_entry(
+            request,
+            name=name,
+            version=openvino.__version__,
+            device=f"{processor_fingerprint()} {device} {full_name}",
+            extra=what + (calibration_digest(request) if variant.precision is Precision.INT8_STATIC else ""),
+        )
+        for name, what in (("model.blob", ""), ("model.zip", "ir "))
     )
+    made = MadeFile(path=quantised.path, format=FORMAT) if variant.precision in _INT8 else None
     loaded_ns = time.perf_counter_ns()
+    if made is not None and not quantised.is_sound():
+        entry.remove()  # what is compiled is what was kept, and no other
     compiled = _kept(core, entry, device, config)
     from_cache = compiled is not None
     if compiled is None:
         try:
-            compiled = core.compile_model(_read(request, inputs), device, config)
+            model = _read(request, inputs)
+            if made is not None:
+                quantised.remove()
+                quantised.store(partial(write_ir, model))
+                model = read_ir(core, made.path)
+            compiled = core.compile_model(model, device, config)
             blob = compiled.export_model().getvalue()
         except Exception as error:  # noqa: BLE001 - the runtime raises RuntimeError and its subclasses, NNCF anything
             raise describe_failure(error) from None
@@ -82,6 +96,7 @@ def compile_model(request: CompileRequest, found: Probe, start_ns: int) -> OpenV
         device=device.lower(),
         size_bytes=entry.path.stat().st_size,
         details={"inference_precision": _HINTS.get(variant.precision, "f32")},
+        made=made,
     )
     if variant.mode == "static":
         inputs, outputs = (_with_batch(specs, variant.batch_size) for specs in (inputs, outputs))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from profiler_agent.backends._cache import calibration_digest, find_entry, processor_fingerprint
 from profiler_agent.backends._feeds import check_batch, check_feed
-from profiler_agent.backends.base import CompileFacts, CompileRequest, Feed, Probe
+from profiler_agent.backends.base import CompileFacts, CompileRequest, Feed, MadeFile, Probe
 from profiler_agent.errors import BackendUnavailable, CompileFailed, JobError, UnsupportedOperator
 from profiler_agent.onnx_files import read_specs, write_fixed_batch, write_half, write_int8_dynamic, write_int8_static
 from profiler_agent.work import Precision, TensorSpec, Variant
@@ -80,6 +80,7 @@ def open_session(request: CompileRequest, found: Probe, start_ns: int) -> OnnxRu
         device=device,
         size_bytes=path.stat().st_size,
         details={"providers": ", ".join(session.get_providers())},
+        made=None if path == request.artifact else MadeFile(path=path, format="onnx"),
     )
     return OnnxRuntimeModel(session, inputs, outputs, facts)
 

@@ -33,6 +33,7 @@ class Engine:
     """A serialised engine ("plan"), and how it was come by. `details` is what TensorRT said of it."""
 
     plan: bytes
+    path: Path
     from_cache: bool
     compile_ns: int
     details: dict[str, str]
@@ -54,13 +55,15 @@ def obtain_engine(request: CompileRequest, library: Library, device: str, *, reb
     if rebuild:
         shutil.rmtree(entry.path.parent, ignore_errors=True)
     if entry.is_sound():
-        return Engine(entry.path.read_bytes(), from_cache=True, compile_ns=time.perf_counter_ns() - start, details={})
+        return Engine(
+            entry.path.read_bytes(), entry.path, from_cache=True, compile_ns=time.perf_counter_ns() - start, details={}
+        )
     messages = Messages(library.module)
     plan = build_engine(typed_model(request), batch_size=request.variant.batch_size, library=library, messages=messages)
     entry.store(lambda path: _write(path, plan))
     said = {"warnings": messages.warnings(), "layers": messages.layers()}
     details = {name: text for name, text in said.items() if text}
-    return Engine(plan, from_cache=False, compile_ns=time.perf_counter_ns() - start, details=details)
+    return Engine(plan, entry.path, from_cache=False, compile_ns=time.perf_counter_ns() - start, details=details)
 
 
 def onnx_file(request: CompileRequest) -> Path:

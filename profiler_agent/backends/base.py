@@ -36,6 +36,7 @@ class CompileRequest:
     feeds of real rows for int8_static, each of at most 32 rows. `cache` is a folder shared by all jobs of the host, for
     what can be kept; `workspace` is private to this process. `remote_target` is for the backend "remote".
     `largest_batch`: rows that one call may get, at least the variant's batch size; for backends that must know.
+    `quantised`: the artifact is a file that this backend made for the variant before, and is loaded as it is.
     """
 
     variant: Variant
@@ -47,11 +48,27 @@ class CompileRequest:
     calibration: Sequence[Feed] = ()
     remote_target: str = ""
     largest_batch: int = 1
+    quantised: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFile:
+    """A file in the cache that a backend made of the artifact and then loaded, as any other program could load it.
+
+    `format` as in profiles.proto. `bound_to` names what alone can load it; empty where any host can.
+    """
+
+    path: Path
+    format: str
+    bound_to: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompileFacts:
-    """How the compilation went. `from_cache`: a kept result was loaded. `details` e.g. providers, engine messages."""
+    """How the compilation went. `from_cache`: a kept result was loaded. `details` e.g. providers, engine messages.
+
+    `made` is None where the runtime reads the artifact itself.
+    """
 
     compile_ns: int
     load_ns: int
@@ -59,6 +76,7 @@ class CompileFacts:
     device: str
     size_bytes: int
     details: Mapping[str, str] = field(default_factory=dict)
+    made: MadeFile | None = None
 
 
 class CompiledModel(Protocol):

@@ -6,18 +6,20 @@ Engines run on a GPU, through torch's CUDA tensors. TensorRT for RTX builds them
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from profiler_agent.backends import _tensorrt_builder as builder
-from profiler_agent.backends._cuda_driver import NoCudaDevice, cuda_devices
+from profiler_agent.backends._cuda_driver import CudaDevice, NoCudaDevice, cuda_devices
 from profiler_agent.backends._tensorrt_library import Library, LibraryMissing, Messages, find_library
-from profiler_agent.backends.base import CompiledModel, CompileFacts, CompileRequest, Probe
+from profiler_agent.backends.base import CompiledModel, CompileFacts, CompileRequest, MadeFile, Probe
 from profiler_agent.errors import BackendUnavailable
 from profiler_agent.onnx_files import read_specs
-from profiler_agent.work import Precision
+from profiler_agent.work import Precision, TensorSpec
 
 _PRECISIONS = (Precision.FP32, Precision.FP16, Precision.BF16, Precision.INT8_STATIC)
 _BF16_FROM = (8, 0)
+PLAN = "tensorrt_plan"
 _GPU_NEEDED = "it takes an NVIDIA GPU and the driver to be installed, and in a container the GPU to be passed in"
 
 
@@ -75,7 +77,7 @@ class TensorRtBackend:
         library = _library()
         specs = read_specs(builder.onnx_file(request))
         loaded_ns = time.perf_counter_ns() - start
-        fingerprint = cuda_devices()[int(device.removeprefix("cuda:"))].fingerprint
+        gpu = cuda_devices()[int(device.removeprefix("cuda:"))]
         from profiler_agent.backends._tensorrt_engine import TensorRtModel, UnusableEngine  # noqa: PLC0415 - torch
 
         def opened(engine: builder.Engine) -> CompiledModel:
@@ -85,18 +87,55 @@ class TensorRtBackend:
                 from_cache=engine.from_cache,
                 device=device,
                 size_bytes=len(engine.plan),
-                details={"library": str(library), "gpu": fingerprint} | engine.details,
+                details={"library": str(library), "gpu": gpu.fingerprint} | engine.details,
+                made=MadeFile(path=engine.path, format=PLAN, bound_to=_bound_to(library, gpu)),
             )
             batch_size = request.variant.batch_size
             return TensorRtModel(library, engine.plan, device=device, batch_size=batch_size, specs=specs, facts=facts)
 
-        engine = builder.obtain_engine(request, library, fingerprint)
+        engine = builder.obtain_engine(request, library, gpu.fingerprint)
         try:
             return opened(engine)
         except UnusableEngine:
             if not engine.from_cache:
                 raise
-            return opened(builder.obtain_engine(request, library, fingerprint, rebuild=True))
+            return opened(builder.obtain_engine(request, library, gpu.fingerprint, rebuild=True))
+
+
+def open_plan(
+    plan: bytes,
+    *,
+    bound_to: Mapping[str, str],
+    device: str,
+    batch_size: int,
+    specs: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]],
+) -> CompiledModel:
+    """Opens an engine that was measured elsewhere, as `MadeFile` gave it with what it is bound to.
+
+    Raises:
+        BackendUnavailable: this host has no TensorRT or no GPU, or not those that it was made by and for.
+    """
+    found = BACKEND.probe()
+    if not found.available:
+        raise BackendUnavailable(found.detail)
+    if device not in found.devices:
+        raise BackendUnavailable(f"TensorRT has no device {device!r} here; it has {', '.join(found.devices)}")
+    library = _library()
+    here = _bound_to(library, cuda_devices()[int(device.removeprefix("cuda:"))])
+    for what, wanted in bound_to.items():
+        if here.get(what) != wanted:
+            raise BackendUnavailable(
+                f"the engine was made by {bound_to.get('library')} for {bound_to.get('gpu')}, and the {what} here is "
+                f"{here.get(what, 'another')}: measure the model on this host, and export what was measured"
+            )
+    from profiler_agent.backends._tensorrt_engine import TensorRtModel  # noqa: PLC0415 - torch
+
+    facts = CompileFacts(compile_ns=0, load_ns=0, from_cache=True, device=device, size_bytes=len(plan))
+    return TensorRtModel(library, plan, device=device, batch_size=batch_size, specs=specs, facts=facts)
+
+
+def _bound_to(library: Library, gpu: CudaDevice) -> dict[str, str]:
+    return {"library": str(library), "gpu": gpu.model}
 
 
 def _device(request: CompileRequest, found: Probe) -> str:

@@ -15,6 +15,7 @@ from profiler_agent.stats.histogram import merge_histograms
 from profiler_agent.stats.repeats import median_interval
 from profiler_agent.verification.offers import Offer, decide, speed_up
 from profiler_agent.work import (
+    Form,
     InvalidReason,
     Load,
     Measurement,
@@ -141,7 +142,15 @@ def _profile(candidate: Candidate, load: Load, inputs: InputsResult, offer: Offe
         offer_reason=_explained(offer, candidate, inputs),
         verified_on=inputs.verified_on,
         versions={} if candidate.verified is None else candidate.verified.versions,
+        form=_loaded_by_all(valid or runs, candidate.verified),
     )
+
+
+def _loaded_by_all(runs: Sequence[RunResult], verified: VerifyResult | None) -> Form | None:
+    """What was verified and all of the runs loaded; None where that is not one and the same."""
+    found = [None if verified is None else verified.form, *(run.form for run in runs)]
+    same = len({None if form is None else form.digest for form in found}) == 1
+    return found[-1] if same and runs else None
 
 
 def sum_up(runs: Sequence[RunResult]) -> list[Measurement]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from profiler_agent.backends import find_backend
+from profiler_agent.backends import adopt_entries, find_backend
 from profiler_agent.errors import Cancelled, DeadlineExceeded, JobError, UnsupportedOperator
 from profiler_agent.loadgen.load_text import format_load
 from profiler_agent.measuring import messages, rows
@@ -123,12 +123,13 @@ class _Job:
         return self._call("make_inputs", order, InputsResult)
 
     def _verify(self, entry: Candidate) -> None:
-        """With an empty cache, so that it is a cold start; runs compile into the shared one."""
+        """With an empty cache, so that it is a cold start. What it made there is what the runs then load."""
         empty = self._order.workspace / f"cold-{self._variants.index(entry)}"
         empty.mkdir(parents=True, exist_ok=True)
         order = self._variant_order(entry)
         order = replace(order, files=replace(order.files, cache=empty))
         entry.verified = self._call("verify_variant", order, VerifyResult)
+        adopt_entries(empty, self._files.cache)
 
     def _measure_load(self, load: Load) -> None:
         text = format_load(load)

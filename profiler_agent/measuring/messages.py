@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from profiler_agent.errors import Crashed
 from profiler_agent.verification.offers import Loss
-from profiler_agent.work import InvalidReason, Load, Measurement, RunLimits, Variant
+from profiler_agent.work import Form, InvalidReason, Load, Measurement, RunLimits, Variant
 
 T = TypeVar("T")
 
@@ -86,6 +86,7 @@ class VerifyResult:
     """What the outputs of a variant are like beside the reference's.
 
     `problem` is why it cannot be offered whatever its speed, or empty. `loss` is None where there was no reference.
+    `form` as in `work.Profile`, but for where it lies: the runs find it in another cache.
     """
 
     problem: str
@@ -94,6 +95,7 @@ class VerifyResult:
     versions: dict[str, str]
     device: str
     cold: ColdStart
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +113,14 @@ class RunOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What one run measured. `histogram` as in `work.Profile`."""
+    """What one run measured. `histogram` and `form` as in `work.Profile`."""
 
     reasons: tuple[InvalidReason, ...]
     measurements: tuple[Measurement, ...]
     histogram: str
     schedule_digest: str
     started_at: datetime
+    form: Form | None = None
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}

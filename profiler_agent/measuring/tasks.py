@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ from profiler_agent.measuring.running import run_once
 from profiler_agent.measuring.target import joins_rows
 from profiler_agent.measuring.verifying import run_all, verify_outputs
 from profiler_agent.onnx_files import count, generated_feeds, read_specs
-from profiler_agent.work import Measurement, Precision, TensorSpec, Variant
+from profiler_agent.work import Form, Measurement, Precision, TensorSpec, Variant
 
 CALIBRATION_ROWS = 256
 CALIBRATION_BATCH = 32
@@ -110,6 +112,7 @@ def verify_variant(argument: Any, context: Context) -> Any:
         versions=library_versions(_LIBRARIES),
         device=facts.device,
         cold=cold,
+        form=_form(order.files, compiled),
     )
     return messages.dump(result)
 
@@ -120,9 +123,10 @@ def run_variant(argument: Any, context: Context) -> Any:
     prepared = rows.load(order.compile.files.inputs)
     compiled = compile_variant(order.compile, prepared, context)
     try:
-        return messages.dump(run_once(order, compiled, prepared, context))
+        result = run_once(order, compiled, prepared, context)
     finally:
         compiled.close()
+    return messages.dump(replace(result, form=_form(order.compile.files, compiled)))
 
 
 def compile_variant(order: VariantOrder, prepared: rows.Rows, context: Context) -> CompiledModel:
@@ -144,6 +148,25 @@ def compile_variant(order: VariantOrder, prepared: rows.Rows, context: Context) 
         largest_batch=order.largest_batch,
     )
     return find_backend(variant.backend).compile(request)
+
+
+def _form(files: Files, compiled: CompiledModel) -> Form | None:
+    """What the runtime has loaded; None where there is no artifact."""
+    if files.artifact is None:
+        return None
+    made = compiled.facts.made
+    path = files.artifact if made is None else made.path
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Form(
+        format=files.format if made is None else made.format,
+        digest=digest,
+        size_bytes=path.stat().st_size,
+        inputs=compiled.inputs,
+        outputs=compiled.outputs,
+        bound_to={} if made is None else made.bound_to,
+        path=None if made is None else path,
+    )
 
 
 def _input_specs(order: InputsOrder, context: Context) -> tuple[TensorSpec, ...]:

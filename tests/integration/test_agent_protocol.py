@@ -24,7 +24,7 @@ from profiler_agent.artifacts import ArtifactCache
 from profiler_agent.connection import Connection
 from profiler_agent.executor import Executor
 from profiler_agent.settings import Settings
-from profiler_agent.work import Load, Profile, Scenario, Variant
+from profiler_agent.work import Form, InvalidReason, Load, Profile, Scenario, Variant
 from tests.compiled_models import mlp_onnx
 from tests.scripted_agent_service import LEASE_LOST, UNAVAILABLE, ScriptedService, refuse, serving
 
@@ -120,6 +120,58 @@ def a_model(**artifact: Any) -> types.Model:
 
 
 ONNXRUNTIME = [pb.Variant(backend="onnxruntime", precision=pb.PRECISION_FP32)]
+
+
+def test_what_was_made_for_offered_variants_is_sent_once_before_the_report(
+    service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def form(path: Path | None, size: int = 3) -> Form:
+        digest = "ab" * 32 if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+        return Form(format="onnx", digest=digest, size_bytes=size, path=path)
+
+    def measure(order: Any, child: Any, report: Any) -> tuple[Profile, ...]:
+        for name in ("one", "two", "large"):
+            (order.cache / name).write_bytes(name.encode())
+        made = form(order.cache / "one")
+        broken = (InvalidReason("unsteady", "it is"),)
+        return (
+            replace(PROFILE, offered=True, form=made),
+            replace(PROFILE, offered=True, form=made),
+            replace(PROFILE, offered=True, form=form(None)),
+            replace(PROFILE, offered=False, form=form(order.cache / "two")),
+            replace(PROFILE, offered=True, reasons=broken, form=form(order.cache / "two")),
+            replace(PROFILE, offered=True, form=form(order.cache / "large", 2 << 30)),
+        )
+
+    measuring(monkeypatch, measure)
+    service.parts[agents.FetchForJobRequest.PART_MODEL] = DATA
+    service.add(model=a_model(), variants=ONNXRUNTIME)
+    service.troubles["KeepForm"].append(UNAVAILABLE)
+    with serving(service) as address, Rig(address, tmp_path):
+        report = service.wait_for("CompleteJob")
+    first, again = service.told("KeepForm")
+    assert [message.WhichOneof("part") for message in again] == ["header", "chunk"]
+    assert (again[0].header.lease.job_id, again[0].header.size_bytes) == ("job1", 3)
+    assert again[0].header.digest == hashlib.sha256(b"one").hexdigest()
+    assert [again[1].chunk, first] == [b"one", again]
+    assert [one.form.digest for one in report.profiles[:3]] == [again[0].header.digest] * 2 + ["ab" * 32]
+
+
+def test_a_service_that_keeps_nothing_gets_the_profiles(
+    service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(order: Any, child: Any, report: Any) -> tuple[Profile, ...]:
+        (order.cache / "made").write_bytes(b"made")
+        form = Form(format="onnx", digest="ab" * 32, size_bytes=4, path=order.cache / "made")
+        return (replace(PROFILE, offered=True, form=form),)
+
+    measuring(monkeypatch, measure)
+    service.parts[agents.FetchForJobRequest.PART_MODEL] = DATA
+    service.add(model=a_model(), variants=ONNXRUNTIME)
+    service.troubles["KeepForm"].append(refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_LARGE"))
+    with serving(service) as address, Rig(address, tmp_path):
+        assert service.wait_for("CompleteJob").profiles[0].form.size_bytes == 4
+    assert len(service.told("KeepForm")) == 1
 
 
 def test_profiles_are_reported_under_the_lease_with_the_host(
@@ -514,7 +566,7 @@ def test_a_child_gets_no_more_memory_than_the_host_has(
     service.add(memory_limit_bytes=8 << 30)
     assignment = wire.read_assignment(service.jobs[0])
     replace(rig.executor, host_memory_bytes=host_bytes).run(
-        assignment, lambda part: [], threading.Event(), lambda progress: None
+        assignment, lambda part: [], threading.Event(), lambda progress: None, lambda form, stream: None
     )
     rig.connection.close()
     assert seen[0].memory_bytes == (8 << 30 if host_bytes is None else int(host_bytes * 0.9))

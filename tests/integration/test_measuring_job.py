@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -178,6 +179,15 @@ def test_int8_is_measured_beside_fp32_of_the_same_backend(bench: Bench) -> None:
     assert asked.offer_reason.startswith(("offered: ", "rejected: "))
     if any(run.valid for run in asked.runs) and any(run.valid for run in yardstick.runs):
         assert any(character.isdigit() for character in asked.offer_reason)
+    # What was verified is what the runs have loaded, and it is not the artifact.
+    made, artifact = asked.form, yardstick.form
+    assert made is not None
+    assert made.path is not None
+    assert hashlib.sha256(made.path.read_bytes()).hexdigest() == made.digest
+    assert made.path.is_relative_to(bench.folder / "cache")
+    assert artifact is not None
+    assert (artifact.path, artifact.digest) == (None, hashlib.sha256(network()).hexdigest())
+    assert [spec.name for spec in (*made.inputs, *made.outputs)] == ["x", "y"]
     # Runs stand beside each other in time.
     assert bench.tasks[-4:] == ["run_variant"] * 4
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from profiler_agent.artifacts import ArtifactCache, find_external, own_folder, refuse_disguises
-from profiler_agent.errors import DigestMismatch, RefusedFormat, Unreachable
+from profiler_agent.artifacts import ArtifactCache, find_external, open_within, own_folder, refuse_disguises
+from profiler_agent.errors import Crashed, DigestMismatch, RefusedFormat, Unreachable
 
 DATA = b"model" * 1000
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -104,6 +104,20 @@ def test_formats_that_run_code_are_refused_whatever_they_are_called(
     path.write_bytes(data)
     with pytest.raises(RefusedFormat, match=problem):
         refuse_disguises(path, format)
+
+
+def test_a_file_that_a_child_made_is_read_only_below_its_folder(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "compiled", tmp_path / "secret"
+    folder.mkdir()
+    outside.write_bytes(b"secret")
+    (folder / "made").write_bytes(b"made")
+    with open_within(folder, folder / "made") as stream:
+        assert stream.read() == b"made"
+    (folder / "link").symlink_to(outside)
+    (folder / "inner").symlink_to(folder / "made")
+    for path in (outside, folder / "link", folder / "inner", folder / ".." / "secret", folder, folder / "none"):
+        with pytest.raises(Crashed, match="which is no file below"):
+            open_within(folder, path)
 
 
 def test_a_torch_program_is_a_zip_archive_by_right(tmp_path: Path) -> None:

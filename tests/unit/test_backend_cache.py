@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 import numpy as np
 import pytest
 
-from profiler_agent.backends._cache import Entry, calibration_digest, find_entry, processor_fingerprint
+from profiler_agent.backends._cache import Entry, adopt_entries, calibration_digest, find_entry, processor_fingerprint
 from profiler_agent.backends.base import CompileRequest
 from profiler_agent.work import Precision, Variant
 
@@ -35,6 +35,24 @@ def test_what_is_stored_is_found_by_an_equal_request(tmp_path: Path) -> None:
     found = entry_of(request_in(tmp_path))
     assert found.is_sound()
     assert found.path.read_bytes() == b"compiled"
+
+
+def test_entries_move_into_another_cache_and_replace_those_of_their_key(tmp_path: Path) -> None:
+    cold, shared = tmp_path / "cold", tmp_path / "shared"
+    mine, stale, other = (
+        entry_of(request_in(cold)), entry_of(request_in(shared)), entry_of(request_in(shared), version="2")
+    )  # fmt: skip
+    store(mine, b"verified")
+    store(stale, b"of an earlier job")
+    store(other, b"of another version")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (cold / "torch" / "link").symlink_to(outside)
+    adopt_entries(cold, shared)
+    assert stale.is_sound()
+    assert (stale.path.read_bytes(), other.path.read_bytes()) == (b"verified", b"of another version")
+    assert not mine.is_sound()
+    assert not (shared / "torch" / "link").exists()
 
 
 def test_every_part_of_the_key_counts(tmp_path: Path) -> None:

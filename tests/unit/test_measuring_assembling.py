@@ -15,7 +15,7 @@ from profiler_agent.measuring.assembling import Candidate, assemble, sum_up
 from profiler_agent.measuring.messages import ColdStart, InputsResult, RunResult, VerifyResult
 from profiler_agent.stats.histogram import encode_histogram
 from profiler_agent.verification.offers import Loss
-from profiler_agent.work import InvalidReason, Measurement, Precision, Profile, Variant
+from profiler_agent.work import Form, InvalidReason, Measurement, Precision, Profile, Variant
 
 FP32 = Variant(backend="onnxruntime")
 INT8 = replace(FP32, precision=Precision.INT8_STATIC)
@@ -90,6 +90,24 @@ def test_a_profile_is_invalid_with_every_reason_where_most_runs_are() -> None:
     (profile,) = profiles(candidate(FP32, [run(2.0), run(3.0, DISTURBED), run(3.0, DISTURBED, late)]))
     assert {reason.rule for reason in profile.reasons} == {"disturbed", "late_generator"}
     assert "in 2 of 3 runs" in profile.reasons[0].detail
+
+
+def test_a_form_is_told_where_everything_loaded_the_same() -> None:
+    def loaded(digest: str) -> Form:
+        return Form(format="onnx", digest=digest, size_bytes=1)
+
+    def told(checked: str, *runs: str) -> Form | None:
+        found = candidate(
+            FP32, [replace(run(1.0), form=loaded(digest)) for digest in runs],
+            verified=replace(verified(), form=loaded(checked)),
+        )  # fmt: skip
+        return profiles(found)[0].form
+
+    assert told("a", "a", "a") == loaded("a")
+    assert told("b", "a", "a") is None
+    assert told("a", "a", "b") is None
+    assert told("a") is None
+    assert profiles(candidate(FP32, [run(1.0)]))[0].form is None
 
 
 def test_a_cold_start_is_the_sum_of_its_parts() -> None:
