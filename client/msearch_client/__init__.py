@@ -130,6 +130,7 @@ from msearch_client._prices import (
     PriceTable,
 )
 from msearch_client._profiles import (
+    Form,
     InvalidReason,
     Measurement,
     Offer,
@@ -210,6 +211,7 @@ __all__ = [
     "Figure",
     "Filter",
     "Findings",
+    "Form",
     "InternalError",
     "InvalidArgumentError",
     "InvalidReason",

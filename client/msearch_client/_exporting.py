@@ -14,27 +14,28 @@ from typing import Any
 
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Model
-from msearch_client._catalogue import Tensor as ModelTensor
 from msearch_client._errors import LocalError
-from msearch_client._models import ModelCalls
+from msearch_client._form_calls import FormCalls
+from msearch_client._packaging import package_of, with_files
+from msearch_client._profiles import Profile
 from msearch_client._recommendations import Configuration
 from msearch_deployment.serving import (
-    MODEL_FILE,
+    PYTHON,
     Package,
-    Tensor,
-    Unservable,
-    check_servable,
     config_pbtxt,
     program,
     program_name,
     readme,
     repository_name,
+    triton_backend,
+    triton_model,
 )
 
 _ONE_VERSION = "1"
+_CARD = "card.json"
 
 
-class ExportCalls(ModelCalls):
+class ExportCalls(FormCalls):
     """Export what was recommended."""
 
     def export(
@@ -42,7 +43,8 @@ class ExportCalls(ModelCalls):
     ) -> Path:
         """Writes a configuration with everything that serves it as it was measured, and returns the folder.
 
-        model.onnx, its card, the measured figures, a program for the backend's runtime, a Triton model repository, a
+        What was measured, byte for byte: the registered artifact, or what the agent made of it and the service keeps.
+        With it its card, the measured figures, a program for the backend's runtime, a Triton model repository, a
         README, and the digests of all. The folder appears whole or not at all.
 
         Args:
@@ -51,83 +53,65 @@ class ExportCalls(ModelCalls):
             progress: called with (bytes received, bytes in all).
 
         Raises:
-            LocalError: the folder is taken or cannot be written, nothing was measured, the agent made the form itself,
-                or there is no ready configuration for its backend or format.
+            LocalError: the folder is taken or cannot be written, nothing was measured, what the agent made was not
+                kept, or there is no ready configuration for its backend.
             NotFoundError: the model is gone.
         """
         target = Path(folder).absolute()
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise LocalError(f"{target} exists already", hint="name a folder that does not exist, or is empty")
         model = self.get_model(configuration.model)
-        package = _package(model, configuration)
+        package = package_of(model, configuration)
+        profile = configuration.profile
+        assert profile is not None  # noqa: S101 - `package_of` looked
         with _appearing(target) as unfinished:
-            artifact = self.download_artifact(model, unfinished / MODEL_FILE, progress=progress)
+            package = self._fetch(model, profile, package, unfinished / ".downloaded", progress)
             _write(unfinished, model, configuration, package)
-            version = unfinished / "triton" / repository_name(package.identity) / _ONE_VERSION
-            version.mkdir(parents=True)
-            shutil.copyfile(artifact, version / MODEL_FILE)
-            _write_text(version.parent / "config.pbtxt", config_pbtxt(package))
+            _write_repository(unfinished, package)
             _write_text(unfinished / "SHA256SUMS", _sums(unfinished))
         return target
 
-
-def _package(model: Model, configuration: Configuration) -> Package:
-    profile, variant = configuration.profile, configuration.variant
-    if profile is None:
-        raise LocalError(
-            f"{configuration} was not measured, so there is nothing to export it with",
-            hint=f"msearch-cli profile {model.name}@{model.version} --load {configuration.load}",
-        )
-    if model.artifact.format != "onnx":
-        raise LocalError(
-            f"there is no ready configuration for artifacts of the format {model.artifact.format}, only onnx"
-        )
-    batching = profile.load.batching
-    package = Package(
-        identity=f"{model.name}@{model.version}",
-        digest=model.artifact.digest,
-        backend=variant.backend,
-        precision=variant.precision.value,
-        batch_size=variant.batch_size,
-        threads=variant.threads,
-        mode=variant.mode,
-        device=variant.device,
-        inputs=tuple(map(_tensor, model.inputs)),
-        outputs=tuple(map(_tensor, model.outputs)),
-        joined_batch=1 if batching is None else batching.max_batch,
-        joined_wait_us=0 if batching is None else round(batching.max_wait_ms * 1e3),
-        version=profile.versions.get(variant.backend, ""),
-    )
-    try:
-        check_servable(package)
-        config_pbtxt(package)
-    except Unservable as error:
-        raise LocalError(
-            f"{configuration} cannot be exported: {error}", hint="--pick N exports another of the recommended ones"
-        ) from None
-    return package
-
-
-def _tensor(tensor: ModelTensor) -> Tensor:
-    return Tensor(name=tensor.name, element_type=tensor.element_type, shape=tensor.shape)
+    def _fetch(
+        self, model: Model, profile: Profile, package: Package, path: Path, progress: OnProgress | None
+    ) -> Package:
+        """Puts what was measured beside `path`, and gives the package with the digests of its files."""
+        if package.made:
+            self.download_form(profile, path, progress=progress)
+        else:
+            self.download_artifact(model, path, progress=progress)
+        return with_files(package, path)
 
 
 def _write(folder: Path, model: Model, configuration: Configuration, package: Package) -> None:
-    _write_text(folder / "card.json", _pretty(json.loads(model.card_json)))
+    _write_text(folder / _CARD, _pretty(json.loads(model.card_json)))
     _write_text(folder / "measured.json", _pretty(_measured(model, configuration, package)))
     _write_text(folder / program_name(package), program(package))
     _write_text(folder / "README.md", readme(package, _shown(configuration)))
 
 
+def _write_repository(folder: Path, package: Package) -> None:
+    """Triton's: the files, and where it runs the program, that too with all that the program reads."""
+    version = folder / "triton" / repository_name(package.identity) / _ONE_VERSION
+    version.mkdir(parents=True)
+    names = [*package.digests]
+    if triton_backend(package) == PYTHON:
+        _write_text(version / "model.py", triton_model(package))
+        names += [program_name(package), _CARD]
+    for name in names:
+        shutil.copyfile(folder / name, version / name)
+    _write_text(version.parent / "config.pbtxt", config_pbtxt(package))
+
+
 def _measured(model: Model, configuration: Configuration, package: Package) -> dict[str, Any]:
     """Every figure with its interval and origin, and what it was measured on."""
     profile = configuration.profile
-    assert profile is not None  # noqa: S101 - `_package` looked
+    assert profile is not None  # noqa: S101 - `package_of` looked
     document = configuration.to_dict()
     return {
         "model": package.identity,
         "model_id": model.id,
-        "sha256": package.digest,
+        "sha256": dict(package.digests),
+        "made_by_the_agent": package.made,
         "form": package.form,
         "profile_id": profile.id,
         "measured_at": None if profile.created_at is None else profile.created_at.isoformat(),

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msearch_client._catalogue import Tensor
 from msearch_client._histograms import Histogram
 from msearch_client._jobs import Job
 from msearch_client._loads import Load
@@ -93,6 +94,24 @@ class RunSummary(_Measured, Record):
     started_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form(Record):
+    """The file that a variant was measured as: the model's artifact, or what the agent made of it.
+
+    `format` is "onnx", "torch_export", "openvino_ir" (a zip archive of model.xml and model.bin) or "tensorrt_plan",
+    `digest` its SHA-256. `kept`: the service has the bytes of what was made. `bound_to` names what alone can load it,
+    such as the library and the GPU of a TensorRT plan; empty where any host can.
+    """
+
+    format: str
+    digest: str
+    size_bytes: int
+    kept: bool
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    bound_to: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Profile(_Measured, Record):
     """The summary of the runs of one variant under one load on one host.
@@ -100,6 +119,7 @@ class Profile(_Measured, Record):
     `load_text` is the load in short; profiles compare within a `host_class`. `reasons` say why an INVALID one does not
     count, `offer_reason` why the variant is or is not worth deploying. `verified_on` is "sample" (stored rows of the
     source dataset) or "generated". `histogram` and `runs` are empty in lists and rankings; `get_profile` has them.
+    `form` is what the runtime loaded; None where the agent did not say.
     """
 
     id: str
@@ -123,6 +143,7 @@ class Profile(_Measured, Record):
     host_json: str
     versions: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+    form: Form | None = None
 
     @property
     def valid(self) -> bool:

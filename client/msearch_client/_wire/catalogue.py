@@ -111,7 +111,8 @@ def _extent_from_proto(dimension: pb.Tensor.Dimension) -> int | str | None:
             return None
 
 
-def _tensor_from_proto(message: pb.Tensor) -> Tensor:
+def tensor_from_proto(message: pb.Tensor) -> Tensor:
+    """An input or output."""
     return Tensor(
         name=message.name,
         element_type=message.element_type,
@@ -149,8 +150,8 @@ def model_from_proto(message: pb.Model) -> Model:
         metrics=tuple(Metric(name=item.name, value=item.value, dataset=item.dataset) for item in message.metrics),
         parent=message.parent,
         artifact=artifact_from_proto(message.artifact),
-        inputs=tuple(_tensor_from_proto(tensor) for tensor in message.inputs),
-        outputs=tuple(_tensor_from_proto(tensor) for tensor in message.outputs),
+        inputs=tuple(tensor_from_proto(tensor) for tensor in message.inputs),
+        outputs=tuple(tensor_from_proto(tensor) for tensor in message.outputs),
         dataset_id=message.dataset_id,
         card_json=message.card_json,
         created_at=time_from_proto(message.create_time),

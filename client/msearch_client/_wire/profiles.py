@@ -9,6 +9,7 @@ from msearch.v1 import profiling_service_pb2 as service
 from msearch.v1 import registry_service_pb2 as registry
 from msearch_client._profiles import (
     UNMEASURED,
+    Form,
     InvalidReason,
     Measurement,
     Offer,
@@ -16,6 +17,7 @@ from msearch_client._profiles import (
     RunSummary,
     Verdict,
 )
+from msearch_client._wire.catalogue import tensor_from_proto
 from msearch_client._wire.jobs import load_from_proto, read_enum, variant_from_proto
 from msearch_client._wire.times import time_from_proto
 
@@ -79,12 +81,30 @@ def profile_from_proto(message: pb.Profile) -> Profile:
         host_json=message.host_json,
         versions=dict(sorted(message.versions.items())),
         created_at=time_from_proto(message.create_time) if message.HasField("create_time") else None,
+        form=_form_from_proto(message.form) if message.HasField("form") else None,
+    )
+
+
+def _form_from_proto(message: pb.Form) -> Form:
+    return Form(
+        format=message.format,
+        digest=message.digest,
+        size_bytes=message.size_bytes,
+        kept=message.kept,
+        inputs=tuple(map(tensor_from_proto, message.inputs)),
+        outputs=tuple(map(tensor_from_proto, message.outputs)),
+        bound_to=dict(sorted(message.bound_to.items())),
     )
 
 
 def get_profile(profile_id: str) -> service.GetProfileRequest:
     """One profile, whole."""
     return service.GetProfileRequest(profile_id=profile_id)
+
+
+def download_form(profile_id: str) -> service.DownloadFormRequest:
+    """The file that a profile was measured as."""
+    return service.DownloadFormRequest(profile_id=profile_id)
 
 
 def list_profiles(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from msearch_deployment.serving.package import Package, Tensor, Unservable, check_servable
-from msearch_deployment.serving.programs import program, program_name, requirement
+from msearch_deployment.serving.package import FILES, Package, Tensor, Unservable, check_servable
+from msearch_deployment.serving.programs import program, program_name, requirement, triton_model
 from msearch_deployment.serving.readme import readme
-from msearch_deployment.serving.triton import MODEL_FILE, config_pbtxt, repository_name
+from msearch_deployment.serving.triton import PYTHON, config_pbtxt, repository_name, triton_backend
 
 __all__ = [
-    "MODEL_FILE",
+    "FILES",
+    "PYTHON",
     "Package",
     "Tensor",
     "Unservable",
@@ -19,4 +20,6 @@ __all__ = [
     "readme",
     "repository_name",
     "requirement",
+    "triton_backend",
+    "triton_model",
 ]

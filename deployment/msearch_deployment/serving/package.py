@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 class Unservable(Exception):
     """There is no ready configuration for it; the message says why, and what there is."""
+
+
+FILES = {
+    "onnx": ("model.onnx",),
+    "openvino_ir": ("model.xml", "model.bin"),
+    "torch_export": ("model.pt2",),
+    "tensorrt_plan": ("model.plan",),
+}
+"""The files of each format; a runtime is told the first."""
+
+READS = {
+    "onnxruntime": ("onnx",),
+    "openvino": ("onnx", "openvino_ir"),
+    "torch": ("torch_export",),
+    "inductor": ("torch_export",),
+    "tensorrt": ("tensorrt_plan",),
+}
+"""The formats that each backend loads."""
+
+HALVES = {"bf16": "bf16", "fp16": "f16"}
+"""Precisions that OpenVINO computes in by itself, and its name for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +51,28 @@ class Package:
 
     Args:
         identity: name@version.
-        digest: SHA-256 of `model.onnx`, in hexadecimal.
+        format: of what the runtime loads, one of FILES.
+        digests: SHA-256 of each of its files, in hexadecimal, by name; the first is what the runtime is told.
+        made: whether the agent made it, rather than load the registered artifact.
         backend: that it was measured with.
         precision: fp32, bf16, ...
         batch_size: rows a call had.
         threads: within one call.
         mode: the backend's own; "" for its default.
         device: "cpu", "cuda:0", or "" for the backend's own choice.
-        inputs: of the graph.
-        outputs: of the graph.
+        inputs: of what is loaded.
+        outputs: of what is loaded.
         joined_batch: most requests that were joined in front of the model; 1 for none.
         joined_wait_us: longest wait for others, in microseconds.
         version: of the backend's runtime; "" if unknown.
+        bound_to: what alone can load it, e.g. "library" and "gpu" of a TensorRT plan.
+        bf16_host: whether the CPU it was measured on has instructions for bf16, which OpenVINO uses unless it is told
+            not to.
     """
 
     identity: str
-    digest: str
+    format: str
+    digests: Mapping[str, str]
     backend: str
     precision: str
     batch_size: int
@@ -53,14 +81,27 @@ class Package:
     device: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    made: bool = False
     joined_batch: int = 1
     joined_wait_us: int = 0
     version: str = ""
+    bound_to: Mapping[str, str] = field(default_factory=dict)
+    bf16_host: bool = False
+
+    @property
+    def model_file(self) -> str:
+        """The file that a runtime is told."""
+        return FILES[self.format][0]
 
     @property
     def on_gpu(self) -> bool:
         """Whether it was measured on an NVIDIA GPU."""
-        return self.device.startswith("cuda")
+        return self.device.startswith("cuda") or self.backend == "tensorrt"
+
+    @property
+    def gpu(self) -> str:
+        """The number of the GPU."""
+        return self.device.partition(":")[2] or "0"
 
     @property
     def free_batch(self) -> bool:
@@ -69,33 +110,41 @@ class Package:
 
     @property
     def form(self) -> str:
-        """In words, as in "onnxruntime fp32, batch 1, 1 thread, on the CPU"."""
+        """In words, as in "onnxruntime fp32, batch 1, 1 thread, on cpu"."""
         threads = f"{self.threads} thread" + ("s" if self.threads != 1 else "")
         mode = f" {self.mode}" if self.mode else ""
-        return f"{self.backend} {self.precision}{mode}, batch {self.batch_size}, {threads}, on {self.device or 'cpu'}"
-
-
-HALVES = {"bf16": "bf16", "fp16": "f16"}
-"""Precisions that OpenVINO computes in by itself, and its name for each."""
+        device = self.device or ("cuda:0" if self.on_gpu else "cpu")
+        return f"{self.backend} {self.precision}{mode}, batch {self.batch_size}, {threads}, on {device}"
 
 
 def check_servable(package: Package) -> None:
-    """Whether the artifact as it is, with settings, gives what was measured.
+    """Whether what there is, with settings, gives what was measured.
 
     Raises:
-        Unservable: the agent compiled something from it that is not in the artifact.
+        Unservable: the runtime does not load it, the agent made something else of it, or the service keeps what is
+            measured itself.
     """
-    if package.backend not in ("onnxruntime", "openvino"):
+    backend, precision = package.backend, package.precision
+    if backend not in READS:
         raise Unservable(
-            f"there is no ready configuration for the backend {package.backend}, only for onnxruntime and openvino"
+            f"there is no ready configuration for the backend {backend}, only for {', '.join(READS)}: what it measured "
+            "is not a file"
         )
-    if package.backend == "openvino" and package.on_gpu:
+    if package.format not in READS[backend] or (needs_making(backend, precision) and not package.made):
+        raise Unservable(
+            f"the agent makes {precision} of {backend} from the artifact, and the registered artifact is not that "
+            "form: measure it again with an agent that keeps what it makes"
+        )
+    if backend == "openvino" and package.device.startswith("cuda"):
         raise Unservable(f"OpenVINO does not run on {package.device}")
-    if package.precision == "fp32" and package.mode in ("", "static"):
-        return
-    if package.precision in HALVES and package.backend == "openvino":
-        return
-    raise Unservable(
-        f"the agent makes {package.precision} of {package.backend} from the artifact, calibrated or rewritten, and the "
-        "registered artifact is not that form"
-    )
+    if not package.inputs or not package.outputs:
+        raise Unservable("its inputs and outputs are not known: measure it again, the profile then tells them")
+
+
+def needs_making(backend: str, precision: str) -> bool:
+    """Whether a runtime cannot make that precision of the artifact while it loads it."""
+    if backend == "onnxruntime":
+        return precision != "fp32"
+    if backend in ("openvino", "inductor"):
+        return precision.startswith("int8")
+    return backend == "tensorrt"
