@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from msearch_sketch import fourier
-from msearch_sketch.featurisers import image_dct, text_hash
+from msearch_sketch import fourier, hashed_counts
+from msearch_sketch.featurisers import image_dct
 from msearch_sketch.hashing import bucket_keys, projections
 from msearch_sketch.randomness import draw_below, draw_gaussians, draw_signs, draw_words
 from msearch_sketch.spaces import FourierFeatures, HashFamily
@@ -114,7 +114,7 @@ def test_tables_are_those_of_the_formulas():
     cosines, sines = fourier._circle()
     assert (cosines[0], cosines[1 << 14], cosines[1 << 15]) == (16384, 0, -16384)
     assert (sines[0], sines[1 << 14], sines[3 << 14]) == (0, 16384, -16384)
-    assert text_hash._damping()[4095 + np.array([-1, 0, 1, 3])].tolist() == [-16, 0, 16, 34]
+    assert hashed_counts._damping()[4095 + np.array([-1, 0, 1, 3])].tolist() == [-16, 0, 16, 34]
     assert image_dct._zigzag(6) == ([0, 0, 1, 2, 1, 0], [0, 1, 0, 0, 1, 2])
 
 
