@@ -74,4 +74,4 @@ def test_a_plug_in_cannot_replace_a_built_in(monkeypatch, entry_points):
 def test_a_broken_plug_in_is_reported_and_the_others_work(entry_points):
     entry_points.append(EntryPoint("broken", "no_such_module_anywhere", "msearch.featurisers"))
     with pytest.warns(RuntimeWarning, match="no_such_module_anywhere cannot be loaded"):
-        assert default_featuriser("text").name == "text-hash"
+        assert default_featuriser("text").name == "text-words"

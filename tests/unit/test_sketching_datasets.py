@@ -45,7 +45,7 @@ def test_a_sketch_says_what_is_in_it():
     result = sketch_texts(40, progress=seen.append)
     assert (result.rows, result.skipped, result.problem) == (40, 0, "")
     assert result.signature.row_count == 40
-    assert result.space.featuriser == "text-hash@1"
+    assert result.space.featuriser == "text-words@1"
     assert not result.signature.labelled
     assert seen[-1] == 40
     result.signature.check_space(result.space)

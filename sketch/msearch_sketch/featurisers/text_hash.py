@@ -1,4 +1,4 @@
-"""Texts: words and character trigrams, hashed, counted and projected.
+"""Texts: words and character trigrams, hashed, counted and projected. `text_words` is the default for new data.
 
 Words and trigrams of characters (spaces included, so that word starts and ends show) are counted together in signed
 hash buckets and projected on random signs. The result is scaled to a fixed length, whatever the text's. Everything up
@@ -18,8 +18,6 @@ from msearch_sketch.featurisers.base import Columns, FeatureBatch, Featuriser, t
 from msearch_sketch.hashed_counts import project_counts
 from msearch_sketch.spaces import FeatureSpace, FourierFeatures, HashFamily, Partitioning
 from msearch_sketch.text_tokens import find_trigrams, find_words, read_characters, read_texts
-
-DEFAULT = True
 
 DIMENSION = 64
 
