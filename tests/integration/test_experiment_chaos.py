@@ -1,10 +1,12 @@
-"""An experiment goes on when an agent is lost, the database restarts, or the clock is set.
+"""An experiment goes on when an agent is lost, the database restarts, the disk is full, or the clock is set.
 
 Nothing is lost, nothing counts twice.
 """
 
 from __future__ import annotations
 
+import resource
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ import pytest
 from msearch.v1 import benchmark_service_pb2 as pb
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as prof
+from msearch.v1.agent_service_pb2_grpc import AgentServiceStub
+from msearch.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
+from msearch.v1.profiling_service_pb2_grpc import ProfilingServiceStub
 from search_service.api import service as service_module
 from search_service.domain.ports import Database
 from search_service.storage.schema import migrate
@@ -25,7 +30,8 @@ from tests.agent_process import kill, running_agent, start_agent, wait_until_reg
 from tests.databases import RestartablePostgres, restartable_postgres
 from tests.fake_agent import FakeAgent
 from tests.integration.test_service_experiments import GENERATED, cells, get, jobs, profiles_for, submit
-from tests.service_in_process import Running, service_in_process
+from tests.service_in_process import Running, refused, service_in_process
+from tests.service_process import service_process
 
 FILE = """
 software: {backend: null, mode: ["constant:1ms", "constant:2ms", "constant:3ms", "constant:4ms"]}
@@ -155,3 +161,42 @@ def test_the_clock_of_the_service_is_set_forward_and_back(
         done = get(running, experiment_id)
         assert done.cells == pb.CellCounts(total=8, measured=8)
         assert_counted_once(running, experiment_id)
+
+
+def survive_full_disks() -> None:
+    """A process that may write no larger files gets an error, as it would on a full disk, and not a signal."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def test_the_disk_is_full_in_the_middle(tmp_path: Path) -> None:
+    """Database, artifacts and log lie on it. A limit on the size of files, of the running process, stands for it."""
+    with (
+        service_process(tmp_path, prepare=survive_full_disks) as (process, address),
+        grpc.insecure_channel(address) as channel,
+    ):
+        agent = FakeAgent(AgentServiceStub(channel)).register()
+        benchmarks = BenchmarkServiceStub(channel)
+        experiment_id = benchmarks.SubmitExperiment(pb.SubmitExperimentRequest(document=GENERATED)).experiment.id
+        asked = pb.GetExperimentRequest(experiment=experiment_id)
+        first = agent.acquire()
+
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        for call in (
+            lambda: agent.complete(first.lease, *profiles_for(first.job.spec)),
+            lambda: agent.renew(first.lease),
+            lambda: benchmarks.SubmitExperiment(pb.SubmitExperimentRequest(document=FILE, allow_waiting=True)),
+        ):
+            with refused() as caught:
+                call()
+            assert (caught[0].code, caught[0].reason) == ("UNAVAILABLE", "STORAGE_UNAVAILABLE")
+            assert "disk" in caught[0].message
+        assert benchmarks.GetExperiment(asked).experiment.cells == pb.CellCounts(total=8, waiting=4, running=4)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+        for job in (first, first, agent.acquire()):
+            agent.complete(job.lease, *profiles_for(job.job.spec))
+        done = benchmarks.GetExperiment(asked).experiment
+        assert (done.state, done.cells) == (pb.EXPERIMENT_STATE_FINISHED, pb.CellCounts(total=8, measured=8))
+        stored = ProfilingServiceStub(channel).ListProfiles(prof.ListProfilesRequest(include_invalid=True))
+        assert stored.total_size == 8
+        assert benchmarks.ListExperiments(pb.ListExperimentsRequest()).total_size == 1
