@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, TypeAlias
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import grpc
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from search_service.api.errors import defect, refusal
+from search_service.api.wrapping import Answer, AnswerStream, Wrapping
 from search_service.domain.errors import DomainError
 
 REQUEST_ID_KEY = "x-request-id"
@@ -18,64 +19,47 @@ _LONGEST_REQUEST_ID = 128
 
 _log = structlog.get_logger()
 
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stubs only
 
-
-class Boundary(grpc.ServerInterceptor):
+class Boundary(Wrapping):
     """Wraps the methods of services whose full names begin with `prefix`."""
 
     def __init__(self, prefix: str = "/msearch.") -> None:
+        super().__init__()
         self._prefix = prefix
-        self._wrapped: dict[str, _Handler] = {}
 
-    def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], _Handler | None], details: grpc.HandlerCallDetails
-    ) -> _Handler | None:
-        wrapped = self._wrapped.get(details.method)
-        if wrapped is not None:
-            return wrapped
-        handler = continuation(details)
-        if handler is None or not details.method.startswith(self._prefix):
-            return handler
-        wrapped = self._wrapped[details.method] = _wrap(handler, details.method.rpartition("/")[2])
-        return wrapped
+    def wraps(self, method: str) -> bool:
+        return method.startswith(self._prefix)
 
+    def around(self, behaviour: Answer, method: str) -> Answer:
+        name = name_of(method)
 
-def _wrap(handler: _Handler, method: str) -> _Handler:
-    serializers = (handler.request_deserializer, handler.response_serializer)
-    if handler.stream_unary is not None:
-        return grpc.stream_unary_rpc_method_handler(_answer_once(handler.stream_unary, method), *serializers)
-    if handler.unary_stream is not None:
-        return grpc.unary_stream_rpc_method_handler(_answer_stream(handler.unary_stream, method), *serializers)
-    if handler.unary_unary is not None:
-        return grpc.unary_unary_rpc_method_handler(_answer_once(handler.unary_unary, method), *serializers)
-    raise TypeError(f"{method} streams both ways, which no method of msearch does")
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            request_id = find_request_id(context)
+            with bound_contextvars(request_id=request_id):
+                try:
+                    return behaviour(request, context)
+                except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass it unmapped
+                    end_call(context, error, name, request_id)
 
+        return answer
 
-def _answer_once(behaviour: Callable[[Any, Any], Any], method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-    def answer(request: Any, context: grpc.ServicerContext) -> Any:
-        request_id = find_request_id(context)
-        with bound_contextvars(request_id=request_id):
-            try:
-                return behaviour(request, context)
-            except Exception as error:  # noqa: BLE001 - the boundary: nothing may pass it unmapped
-                end_call(context, error, method, request_id)
+    def around_stream(self, behaviour: AnswerStream, method: str) -> AnswerStream:
+        name = name_of(method)
 
-    return answer
+        def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            request_id = find_request_id(context)
+            with bound_contextvars(request_id=request_id):
+                try:
+                    yield from behaviour(request, context)
+                except Exception as error:  # noqa: BLE001 - as above
+                    end_call(context, error, name, request_id)
+
+        return answer
 
 
-def _answer_stream(
-    behaviour: Callable[[Any, Any], Iterator[Any]], method: str
-) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
-    def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-        request_id = find_request_id(context)
-        with bound_contextvars(request_id=request_id):
-            try:
-                yield from behaviour(request, context)
-            except Exception as error:  # noqa: BLE001 - as above
-                end_call(context, error, method, request_id)
-
-    return answer
+def name_of(method: str) -> str:
+    """The last part of a full name: "Search" of "/msearch.v1.SearchService/Search"."""
+    return method.rpartition("/")[2]
 
 
 def end_call(context: grpc.ServicerContext, error: Exception, method: str, request_id: str) -> NoReturn:

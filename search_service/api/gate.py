@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from typing import Any
 
 import grpc
 from structlog.contextvars import bound_contextvars
 
 from search_service.api.authentication import NOBODY, Tokens, acting_for
-from search_service.api.boundary import end_call, find_request_id
+from search_service.api.boundary import end_call, find_request_id, name_of
 from search_service.api.permissions import OPEN, allows, roles_allowed
+from search_service.api.wrapping import Answer, AnswerStream, Wrapping
 from search_service.domain.access import Caller
 from search_service.domain.errors import PermissionDenied
 
 AUTHORIZATION_KEY = "authorization"
 
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # generic in its stubs only
 
-
-class Gate(grpc.ServerInterceptor):
+class Gate(Wrapping):
     """Lets a call pass whose token allows it; stands outside of everything else, whatever the service.
 
     The check runs in the call's own thread: interceptors run in the one thread that hands out calls, which must not
@@ -27,34 +26,13 @@ class Gate(grpc.ServerInterceptor):
     """
 
     def __init__(self, tokens: Tokens) -> None:
+        super().__init__()
         self._tokens = tokens
-        self._wrapped: dict[str, _Handler] = {}
 
-    def intercept_service(
-        self, continuation: Callable[[grpc.HandlerCallDetails], _Handler | None], details: grpc.HandlerCallDetails
-    ) -> _Handler | None:
-        wrapped = self._wrapped.get(details.method)
-        if wrapped is not None:
-            return wrapped
-        handler = continuation(details)
-        if handler is None or details.method.startswith(OPEN):
-            return handler
-        wrapped = self._wrapped[details.method] = self._wrap(handler, details.method)
-        return wrapped
+    def wraps(self, method: str) -> bool:
+        return not method.startswith(OPEN)
 
-    def _wrap(self, handler: _Handler, method: str) -> _Handler:
-        serializers = (handler.request_deserializer, handler.response_serializer)
-        if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(self._once(handler.unary_unary, method), *serializers)
-        if handler.stream_unary is not None:
-            return grpc.stream_unary_rpc_method_handler(self._once(handler.stream_unary, method), *serializers)
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream, method), *serializers)
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(self._stream(handler.stream_stream, method), *serializers)
-        raise TypeError(f"{method} has no behaviour")
-
-    def _once(self, behaviour: Callable[[Any, Any], Any], method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def around(self, behaviour: Answer, method: str) -> Answer:
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             caller = self._admit(context, method)
             if caller is NOBODY:
@@ -64,9 +42,7 @@ class Gate(grpc.ServerInterceptor):
 
         return answer
 
-    def _stream(
-        self, behaviour: Callable[[Any, Any], Iterator[Any]], method: str
-    ) -> Callable[[Any, grpc.ServicerContext], Iterator[Any]]:
+    def around_stream(self, behaviour: AnswerStream, method: str) -> AnswerStream:
         def answer(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             caller = self._admit(context, method)
             with acting_for(caller), bound_contextvars(caller=caller.name):
@@ -84,11 +60,11 @@ class Gate(grpc.ServerInterceptor):
             if not allows(caller.role, method):
                 roles = " or ".join(role.value for role in roles_allowed(method))
                 raise PermissionDenied(
-                    f"the token {caller.name!r} has the role {caller.role.value}, and {method.rpartition('/')[2]} "
-                    f"needs {roles}: use another token"
+                    f"the token {caller.name!r} has the role {caller.role.value}, and {name_of(method)} needs "
+                    f"{roles}: use another token"
                 )
             return caller
         except Exception as error:  # noqa: BLE001 - nothing may pass unmapped, and nobody may pass on a failure
             request_id = find_request_id(context)
             with bound_contextvars(request_id=request_id):
-                end_call(context, error, method.rpartition("/")[2], request_id)
+                end_call(context, error, name_of(method), request_id)
