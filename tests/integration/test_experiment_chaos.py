@@ -193,8 +193,10 @@ def test_the_disk_is_full_in_the_middle(tmp_path: Path) -> None:
         assert benchmarks.GetExperiment(asked).experiment.cells == pb.CellCounts(total=8, waiting=4, running=4)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
-        for job in (first, first, agent.acquire()):
-            agent.complete(job.lease, *profiles_for(job.job.spec))
+        agent.complete(first.lease, *profiles_for(first.job.spec))
+        agent.complete(first.lease, *profiles_for(first.job.spec))
+        second = agent.acquire()
+        agent.complete(second.lease, *profiles_for(second.job.spec))
         done = benchmarks.GetExperiment(asked).experiment
         assert (done.state, done.cells) == (pb.EXPERIMENT_STATE_FINISHED, pb.CellCounts(total=8, measured=8))
         stored = ProfilingServiceStub(channel).ListProfiles(prof.ListProfilesRequest(include_invalid=True))
