@@ -148,6 +148,20 @@ class ExperimentCalls:
             self._transport.call(self._transport.benchmarks.CancelExperiment, request).experiment
         )
 
+    def delete_experiment(self, experiment: ExperimentReference, *, with_profiles: bool = False) -> int:
+        """Deletes an experiment that does not run, and says how many profiles went with it.
+
+        Its jobs stay, and so does what they measured, unless `with_profiles`: then the profiles go to which no other
+        experiment refers.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+            PreconditionFailedError: it is running (reason EXPERIMENT_RUNNING): cancel it first.
+        """
+        request = wire.delete_experiment(_id_of(experiment), with_profiles=with_profiles)
+        answer = self._transport.call(self._transport.benchmarks.DeleteExperiment, request)
+        return int(answer.deleted_profile_count)
+
     def _submit(self, benchmark: BenchmarkSource, *, request_id: str, dry_run: bool, **options: bool) -> Submission:
         document = _read(benchmark).model_dump_json(exclude_unset=True)
         request = wire.submit_experiment(document, dry_run=dry_run, request_id=request_id, **options)

@@ -38,7 +38,10 @@ class CellState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellCounts(Record):
-    """How many cells of an experiment stand where; `reused` of those measured have a profile from before."""
+    """How many cells of an experiment stand where.
+
+    `reused` of those measured have a profile from before; `retried` of all were measured again because it was INVALID.
+    """
 
     total: int
     open: int = 0
@@ -49,6 +52,7 @@ class CellCounts(Record):
     failed: int = 0
     cancelled: int = 0
     reused: int = 0
+    retried: int = 0
 
     @property
     def ended(self) -> int:
@@ -101,7 +105,8 @@ class Cell(Record):
     """One model in one variant under one load on one class of hosts.
 
     `model_name` is "name@version", empty for the backends null and remote; `host_class` a beginning of one, empty for
-    any; `profile` comes without histogram and runs.
+    any; `profile` comes without histogram and runs; `retries` is how often it was measured again because its profile
+    was INVALID.
     """
 
     position: int
@@ -116,6 +121,7 @@ class Cell(Record):
     job_id: str
     profile: Profile | None
     failure: Failure | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ from msearch_experiments.loads import Load, Loads
 MODEL_FREE = frozenset({"null", "remote"})
 """Backends that take no model: they are not crossed with the models of the file."""
 
+DEFAULT_RETRIES = 1
+
 Precision = Literal["fp32", "bf16", "fp16", "int8_dynamic", "int8_static"]
 
 
@@ -198,6 +200,10 @@ class Benchmark(Part):
     pipeline: Pipeline | None = None
     limits: Limits = Limits()
     search: Search | None = None
+    retries: Annotated[int, Field(strict=True, ge=0, le=10)] = Field(
+        default=DEFAULT_RETRIES,
+        description="Times that a cell is measured again whose profile is INVALID for a reason that may pass.",
+    )
     priority: Annotated[int, Field(strict=True, ge=-100, le=100)] = Field(
         default=0, description="Of its jobs: higher goes first."
     )

@@ -10,7 +10,7 @@ from functools import cache
 from itertools import product
 from typing import Any
 
-from msearch_experiments.benchmark import MODEL_FREE, Batching, Benchmark, Generate, Pipeline, Software
+from msearch_experiments.benchmark import DEFAULT_RETRIES, MODEL_FREE, Batching, Benchmark, Generate, Pipeline, Software
 from msearch_experiments.canonical.architecture import Architecture
 from msearch_experiments.canonical.checking import canonical, plan_graph
 from msearch_experiments.errors import ArchitectureError, BenchmarkError, TooManyRuns
@@ -64,15 +64,15 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 of what the file means: spelling, order, names for people and the priority do not change it."""
         benchmark = self.benchmark
-        return digest_of(
-            {
-                "cells": sorted(cell.key for cell in self.cells),
-                "labels": benchmark.hardware.labels,
-                "limits": benchmark.limits.model_dump(exclude_none=True),
-                "search": benchmark.search.model_dump(exclude_none=True) if benchmark.search else None,
-                "memory_limit_bytes": benchmark.memory_limit_bytes,
-            }
-        )
+        meaning = {
+            "cells": sorted(cell.key for cell in self.cells),
+            "labels": benchmark.hardware.labels,
+            "limits": benchmark.limits.model_dump(exclude_none=True),
+            "search": benchmark.search.model_dump(exclude_none=True) if benchmark.search else None,
+            "memory_limit_bytes": benchmark.memory_limit_bytes,
+        }
+        # Files from before there were any keep their digest.
+        return digest_of(meaning | ({"retries": benchmark.retries} if benchmark.retries != DEFAULT_RETRIES else {}))
 
 
 def digest_of(value: Any) -> str:

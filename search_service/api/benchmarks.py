@@ -70,3 +70,12 @@ class BenchmarkServicer(benchmark_service_pb2_grpc.BenchmarkServiceServicer):
         seen = experiments.cancel_experiment(self._experimenting, request.experiment)
         _log.info("experiment_cancelled", id=seen.experiment.id, state=seen.state.value)
         return pb.CancelExperimentResponse(experiment=write_experiment(seen))
+
+    def DeleteExperiment(
+        self, request: pb.DeleteExperimentRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteExperimentResponse:
+        deleted = experiments.delete_experiment(
+            self._experimenting, request.experiment, with_profiles=request.delete_profiles
+        )
+        _log.info("experiment_deleted", experiment=request.experiment, profiles_deleted=deleted)
+        return pb.DeleteExperimentResponse(deleted_profile_count=deleted)

@@ -74,6 +74,7 @@ LEAST_ROLES: dict[str, Role] = {
     "/msearch.v1.BenchmarkService/ListExperiments": Role.READER,
     "/msearch.v1.BenchmarkService/ListCells": Role.READER,
     "/msearch.v1.BenchmarkService/CancelExperiment": Role.PUBLISHER,
+    "/msearch.v1.BenchmarkService/DeleteExperiment": Role.PUBLISHER,
     "/msearch.v1.AccessService/CreateToken": Role.ADMIN,
     "/msearch.v1.AccessService/ListTokens": Role.ADMIN,
     "/msearch.v1.AccessService/RevokeToken": Role.ADMIN,

@@ -17,6 +17,14 @@ from search_service.domain.jobs import Failure, Job, JobState
 from search_service.domain.loads import format_load
 from search_service.domain.profiling import Load, Profile, Variant
 
+RETRIED_RULES = frozenset(
+    {"disturbed", "throttled", "memory_pressure", "late_generator", "rate_missed", "unsteady", "littles_law"}
+)
+"""Validity rules that a run may keep another time: what the host did meanwhile, or what noise looks like.
+
+A run that was too short, was cut short, or had requests that failed would break the same rule again.
+"""
+
 NO_PROFILE = "no_profile"
 PROFILE_GONE = "profile_gone"
 
@@ -51,7 +59,8 @@ class Cell:
     """One model in one variant under one load on one class of hosts (`host_class` is a beginning; "" for any).
 
     `job_id` is its last job, "" before it was asked for; `profile_id` the stored profile that made a job needless.
-    `model_id` is "" for the backends without a model, and where the model is not registered yet.
+    `model_id` is "" for the backends without a model, and where the model is not registered yet. `retries`: how often
+    it was asked for again because its profile was INVALID.
     """
 
     position: int
@@ -63,6 +72,7 @@ class Cell:
     remote_target: str = ""
     job_id: str = ""
     profile_id: str = ""
+    retries: int = 0
 
     def is_measured_by(self, profile: Profile) -> bool:
         """Whether a profile is of this variant under this load. A device that is left open, the agent fills in."""
@@ -75,8 +85,8 @@ class Cell:
 class Experiment:
     """An experiment. `document` is the benchmark file as JSON, `digest` that of its meaning, unique.
 
-    `asking`: cells that are open still are to be asked for, those of a search in rounds, those of a large grid bit by
-    bit.
+    `asking`: cells are to be asked for still: those of a search in rounds, those of a large grid bit by bit, and those
+    that come out INVALID again.
     """
 
     id: str
@@ -103,6 +113,12 @@ class SeenCell:
         """Whether its profile was stored before it was asked for."""
         return bool(self.cell.profile_id) and self.profile is not None
 
+    def may_be_retried(self, most: int) -> bool:
+        """Whether it is to be measured again, which is done at most so many times."""
+        if self.state is not CellState.INVALID or self.profile is None or self.cell.retries >= most:
+            return False
+        return all(reason.rule in RETRIED_RULES for reason in self.profile.reasons)
+
 
 def see_cell(cell: Cell, jobs: Mapping[str, Job], profiles: Mapping[str, Profile]) -> SeenCell:
     """Where a cell stands, by the jobs of its experiment and the profiles that are there."""
@@ -110,7 +126,9 @@ def see_cell(cell: Cell, jobs: Mapping[str, Job], profiles: Mapping[str, Profile
         stored = profiles.get(cell.profile_id)
         if stored is not None:
             return SeenCell(cell=cell, state=CellState.MEASURED, profile=stored)
-        return _failed(cell, PROFILE_GONE, "its profile went with its model; submit the benchmark again")
+        return _failed(
+            cell, PROFILE_GONE, "its profile was deleted, or went with its model; submit the benchmark again"
+        )
     if not cell.job_id:
         return SeenCell(cell=cell, state=CellState.OPEN)
     job = jobs[cell.job_id]
@@ -129,15 +147,20 @@ def see_cell(cell: Cell, jobs: Mapping[str, Job], profiles: Mapping[str, Profile
             state = CellState.MEASURED if profile.valid else CellState.INVALID
             return SeenCell(cell=cell, state=state, profile=profile)
     if len(there) < len(job.profile_ids):
-        return _failed(cell, PROFILE_GONE, "its profile went with its model; submit the benchmark again")
+        return _failed(
+            cell, PROFILE_GONE, "its profile was deleted, or went with its model; submit the benchmark again"
+        )
     return _failed(cell, NO_PROFILE, f"job {job.id} succeeded without a profile of this cell")
 
 
-def state_of(experiment: Experiment, seen: Iterable[SeenCell]) -> ExperimentState:
-    """Where an experiment stands, by its cells."""
+def state_of(experiment: Experiment, seen: Iterable[SeenCell], retries: int) -> ExperimentState:
+    """Where an experiment stands, by its cells, of which each is retried so many times at most."""
     if experiment.cancelled_at is not None:
         return ExperimentState.CANCELLED
-    busy = experiment.asking or any(cell.state.active for cell in seen)
+    busy = any(
+        cell.state.active or (experiment.asking and (cell.state is CellState.OPEN or cell.may_be_retried(retries)))
+        for cell in seen
+    )
     return ExperimentState.RUNNING if busy else ExperimentState.FINISHED
 
 

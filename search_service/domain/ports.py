@@ -177,7 +177,7 @@ class ChangeLog(Protocol):
 
 
 class ProfileStore(Protocol):
-    """Profiles. They never change, and go with their model.
+    """Profiles. They never change, and go with their model, or when they are deleted.
 
     Profiles of the same model, variant, load (by its text) and host class form a series. The newest VALID one of a
     series, by the order of commits, is its current one: it says whether the variant is offered.
@@ -189,11 +189,23 @@ class ProfileStore(Protocol):
     def get(self, profile_id: str) -> Profile:
         """The profile with histogram and runs. Raises NotFound (PROFILE_NOT_FOUND)."""
 
-    def get_many(self, profile_ids: Sequence[str]) -> dict[str, Profile]:
-        """Those that exist, without histogram and runs, by id."""
+    def get_many(self, profile_ids: Sequence[str], *, whole: bool = False) -> dict[str, Profile]:
+        """Those that exist by id, with histogram and runs where `whole`."""
 
     def page(self, filter: ProfileFilter, after: tuple[str, ...] | None, size: int) -> Page[Profile]:
         """The `size` profiles after the position `after` that pass, newest first, without histogram and runs."""
+
+    def outdated(self, before: datetime, most: int) -> Sequence[str]:
+        """Ids of the `most` oldest profiles stored before then that are not current.
+
+        Those are left out to which a cell of an experiment refers, by itself or by its job.
+        """
+
+    def delete(self, profile_ids: Sequence[str]) -> int:
+        """Removes those that exist, and says how many.
+
+        Where the current one of a series goes, the newest VALID one that is left takes its place.
+        """
 
     def best_candidates(
         self, metrics: Sequence[str], *, model_ids: Sequence[str] | None, load_text: str, host_class: str
@@ -238,6 +250,15 @@ class ExperimentStore(Protocol):
 
     def asking(self) -> Sequence[str]:
         """Ids of the experiments that are asking, oldest first."""
+
+    def has_open(self, experiment_id: str) -> bool:
+        """Whether a cell of it has neither a job nor a profile."""
+
+    def referred(self, profile_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the profiles to which a cell of any experiment refers, by itself or by its job."""
+
+    def delete(self, experiment_id: str) -> None:
+        """Removes it with its cells. Raises NotFound."""
 
 
 class TokenStore(Protocol):

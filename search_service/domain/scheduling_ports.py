@@ -43,6 +43,11 @@ class JobStore(Protocol):
         None if it is not, or if another unit of work is changing it in this very moment: that is not waited for.
         """
 
+    def delete_outdated(self, before: datetime, most: int) -> int:
+        """Removes at most `most` jobs that ended before then, of which no profile is left, and which no cell of an
+        experiment refers to; says how many.
+        """
+
     def lease(self, job: Job, agent_id: str, reason: str, now: datetime, duration: timedelta) -> Job:
         """Leases a pending job, which this unit of work has locked, by `domain.jobs.lease`, and gives it.
 

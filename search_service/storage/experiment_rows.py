@@ -51,6 +51,7 @@ def cell_values(cell: Cell, number: int) -> Values:
         "load": json.loads(written(cell.load)),
         "host_class": cell.host_class,
         "remote_target": cell.remote_target,
+        "retries": cell.retries,
     }
     return {
         "experiment_number": number,
@@ -75,4 +76,5 @@ def cell_of(row: Row) -> Cell:
         remote_target=spec["remote_target"],
         job_id=row.job_id,
         profile_id=row.profile_id,
+        retries=spec.get("retries", 0),  # experiments from before have none
     )

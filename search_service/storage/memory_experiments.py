@@ -22,6 +22,8 @@ class MemoryExperiments:
         tables = self._session.write()
         if any(known.digest == experiment.digest for known in tables.experiments.values()):
             raise refusals.experiment_known(experiment.digest)
+        tables.last_experiment_number += 1
+        tables.experiment_numbers[experiment.id] = tables.last_experiment_number
         tables.experiments[experiment.id] = experiment
         tables.cells[experiment.id] = tuple(cells)
 
@@ -48,11 +50,29 @@ class MemoryExperiments:
 
     def page(self, after: Position | None, size: int) -> Page[Experiment]:
         tables = self._session.read()
-        numbers = {experiment_id: number for number, experiment_id in enumerate(tables.experiments, 1)}
+        numbers = tables.experiment_numbers
         return newest(list(tables.experiments.values()), lambda item: numbers[item.id], after, size)
 
     def asking(self) -> Sequence[str]:
         return [item.id for item in self._session.read().experiments.values() if item.asking]
+
+    def has_open(self, experiment_id: str) -> bool:
+        return any(not (cell.job_id or cell.profile_id) for cell in self.cells(experiment_id))
+
+    def referred(self, profile_ids: Sequence[str]) -> frozenset[str]:
+        tables = self._session.read()
+        cells = [cell for members in tables.cells.values() for cell in members]
+        named, jobs = {cell.profile_id for cell in cells}, {cell.job_id for cell in cells}
+        return frozenset(
+            key
+            for key in profile_ids
+            if key in tables.profiles and (key in named or tables.profiles[key].job_id in jobs)
+        )
+
+    def delete(self, experiment_id: str) -> None:
+        tables = self._session.write()
+        del tables.experiments[_found(tables, experiment_id).id]
+        del tables.cells[experiment_id], tables.experiment_numbers[experiment_id]
 
 
 def _found(tables: Tables, experiment_id: str) -> Experiment:

@@ -26,7 +26,8 @@ class MemoryJobs:
         if job.spec.model_id and job.spec.model_id not in tables.models:
             raise refusals.model_not_found(job.spec.model_id)
         tables.jobs[job.id] = job
-        tables.job_numbers[job.id] = len(tables.job_numbers) + 1  # jobs are never removed
+        tables.last_job_number += 1
+        tables.job_numbers[job.id] = tables.last_job_number
 
     def get(self, job_id: str) -> Job:
         return _found(self._session.read(), job_id)
@@ -67,6 +68,16 @@ class MemoryJobs:
         )
         self.replace(leased)
         return leased
+
+    def delete_outdated(self, before: datetime, most: int) -> int:
+        tables = self._session.write()
+        kept = {profile.job_id for profile in tables.profiles.values()}
+        kept |= {cell.job_id for cells in tables.cells.values() for cell in cells}
+        old = [job.id for job in tables.jobs.values() if job.ended_at is not None and job.ended_at < before]
+        gone = [job_id for job_id in old if job_id not in kept][:most]
+        for job_id in gone:
+            del tables.jobs[job_id], tables.job_numbers[job_id]
+        return len(gone)
 
     def held(self) -> Sequence[Held]:
         return [

@@ -15,6 +15,7 @@ from search_service.domain.jobs import JobState
 from search_service.domain.profiling import Agent, Figures, Profile, ProfileFilter
 from search_service.domain.scheduling import Member, is_exclusive, offers_of, peak_of
 from search_service.storage import refusals
+from search_service.storage.memory_experiments import MemoryExperiments
 from search_service.storage.memory_session import MemorySession, Tables
 from search_service.storage.memory_stores import Position, newest
 from search_service.storage.profile_series import figures_of, models_that_changed, series_of
@@ -118,15 +119,39 @@ class MemoryProfiles:
             raise refusals.profile_not_found(profile_id)
         return profile
 
-    def get_many(self, profile_ids: Sequence[str]) -> dict[str, Profile]:
+    def get_many(self, profile_ids: Sequence[str], *, whole: bool = False) -> dict[str, Profile]:
         profiles = self._session.read().profiles
-        return {key: _shortened(profiles[key]) for key in profile_ids if key in profiles}
+        return {key: profiles[key] if whole else _shortened(profiles[key]) for key in profile_ids if key in profiles}
 
     def page(self, filter: ProfileFilter, after: Position | None, size: int) -> Page[Profile]:
         tables = self._session.read()
         passing = [profile for profile in tables.profiles.values() if _passes(profile, filter)]
         page = newest(passing, lambda profile: tables.profile_numbers[profile.id], after, size)
         return replace(page, items=tuple(_shortened(profile) for profile in page.items))
+
+    def outdated(self, before: datetime, most: int) -> Sequence[str]:
+        tables = self._session.read()
+        kept = set(tables.current_profiles.values())
+        old = [one.id for one in tables.profiles.values() if one.created_at < before and one.id not in kept]
+        referred = MemoryExperiments(self._session).referred(old)
+        return [profile_id for profile_id in old if profile_id not in referred][:most]
+
+    def delete(self, profile_ids: Sequence[str]) -> int:
+        tables = self._session.write()
+        gone = [tables.profiles.pop(key) for key in dict.fromkeys(profile_ids) if key in tables.profiles]
+        for profile in gone:
+            del tables.profile_numbers[profile.id]
+        for series in {
+            series_of(profile) for profile in gone if tables.current_profiles.get(series_of(profile)) == profile.id
+        }:
+            del tables.current_profiles[series]
+            left = [one for one in tables.profiles.values() if one.valid and series_of(one) == series]
+            if left:
+                newest_left = max(left, key=lambda one: tables.profile_numbers[one.id])
+                tables.current_profiles[series] = newest_left.id
+        for model_id in models_that_changed(gone):
+            self._session.log("profiles", model_id)
+        return len(gone)
 
     def best_candidates(
         self, metrics: Sequence[str], *, model_ids: Sequence[str] | None, load_text: str, host_class: str

@@ -50,6 +50,7 @@ class Tables:
     forms: dict[tuple[str, str], int] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
+    experiment_numbers: dict[str, int] = field(default_factory=dict)
     cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict)
     evaluation_samples: dict[str, EvaluationSample] = field(default_factory=dict)
     sample_numbers: dict[str, int] = field(default_factory=dict)
@@ -59,6 +60,8 @@ class Tables:
     last_sample_number: int = 0
     last_evaluation_number: int = 0
     last_fencing_token: int = 0
+    last_job_number: int = 0
+    last_experiment_number: int = 0
     last_profile_number: int = 0
 
     def copied(self) -> Tables:

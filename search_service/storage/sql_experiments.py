@@ -12,6 +12,7 @@ from search_service.storage import refusals
 from search_service.storage.experiment_rows import cell_of, cell_values, experiment_of, experiment_values
 from search_service.storage.experiment_tables import IS_ASKING, experiment_cells, experiments
 from search_service.storage.paging import Position, newest_keys
+from search_service.storage.profiling_tables import profiles
 from search_service.storage.session import Session
 
 _BY_ID = sa.select(experiments).where(experiments.c.id == sa.bindparam("experiment_id"))
@@ -23,6 +24,20 @@ _CELLS = (
     .join(experiments, experiment_cells.c.experiment_number == experiments.c.number)
     .where(experiments.c.id == sa.bindparam("experiment_id"))
     .order_by(experiment_cells.c.position)
+)
+_OPEN = (
+    sa.select(experiment_cells.c.position)
+    .join(experiments, experiment_cells.c.experiment_number == experiments.c.number)
+    .where(
+        experiments.c.id == sa.bindparam("experiment_id"),
+        experiment_cells.c.job_id == "",
+        experiment_cells.c.profile_id == "",
+    )
+    .limit(1)
+)
+_NAMED = sa.select(experiment_cells.c.profile_id)
+_GIVEN = sa.select(profiles.c.id).where(
+    profiles.c.job_id.in_(sa.select(experiment_cells.c.job_id).where(experiment_cells.c.job_id != ""))
 )
 _CHANGE_CELL = sa.update(experiment_cells).where(
     experiment_cells.c.experiment_number == sa.bindparam("of_experiment"),
@@ -92,3 +107,17 @@ class SqlExperiments:
 
     def asking(self) -> Sequence[str]:
         return [row.id for row in self._session.rows(_ASKING)]
+
+    def has_open(self, experiment_id: str) -> bool:
+        return bool(self._session.rows(_OPEN, {"experiment_id": experiment_id}))
+
+    def referred(self, profile_ids: Sequence[str]) -> frozenset[str]:
+        named = self._session.rows_in(_NAMED, experiment_cells.c.profile_id, profile_ids)
+        given = self._session.rows_in(_GIVEN, profiles.c.id, profile_ids)
+        return frozenset(row[0] for rows in (named, given) for row in rows)
+
+    def delete(self, experiment_id: str) -> None:
+        found = self._session.lock_rows(_LOCKED, {"experiment_id": experiment_id})
+        if not found:
+            raise refusals.experiment_not_found(experiment_id)
+        self._session.write(sa.delete(experiments).where(experiments.c.number == found[0].number))

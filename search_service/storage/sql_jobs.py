@@ -15,9 +15,10 @@ from search_service.domain.jobs import Job, JobFilter, JobState
 from search_service.domain.profiling import JobSpec
 from search_service.domain.scheduling import Held, is_exclusive, needs_of
 from search_service.storage import refusals
+from search_service.storage.experiment_tables import experiment_cells
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profiling_rows import job_of, job_values, spec_json
-from search_service.storage.profiling_tables import LEASED, job_needs, jobs, leases
+from search_service.storage.profiling_tables import LEASED, job_needs, jobs, leases, profiles
 from search_service.storage.rows import as_json
 from search_service.storage.scheduling_rows import waiting_values
 from search_service.storage.scheduling_tables import waiting_jobs
@@ -43,6 +44,17 @@ _TIERS_OF = (
 _LEAVE_QUEUE = sa.delete(waiting_jobs).where(waiting_jobs.c.job_id == sa.bindparam("left_id"))
 _NEW_LEASE = sa.insert(leases).returning(leases.c.token)
 _EXPIRED = sa.select(jobs.c.id).where(LEASED, jobs.c.expires_at <= sa.bindparam("now")).limit(sa.bindparam("most"))
+_OUTDATED = (
+    sa.select(jobs.c.number)
+    .where(
+        jobs.c.ended_at < sa.bindparam("before"),
+        jobs.c.id.not_in(sa.select(profiles.c.job_id)),
+        jobs.c.id.not_in(sa.select(experiment_cells.c.job_id)),
+    )
+    .order_by(jobs.c.number)
+    .limit(sa.bindparam("most"))
+)
+_DELETE_OUTDATED = sa.delete(jobs).where(jobs.c.number.in_(_OUTDATED))
 _ALL_UNFINISHED = (
     sa.select(jobs).where(jobs.c.state.in_(["pending", "leased"])).order_by(jobs.c.number).with_for_update()
 )
@@ -123,6 +135,9 @@ class SqlJobs:
         self._session.write(sa.update(jobs).where(jobs.c.id == job.id), job_values(leased))
         self._session.write(_LEAVE_QUEUE, {"left_id": job.id})
         return leased
+
+    def delete_outdated(self, before: datetime, most: int) -> int:
+        return self._session.write(_DELETE_OUTDATED, {"before": before, "most": most})
 
     def held(self) -> Sequence[Held]:
         return [

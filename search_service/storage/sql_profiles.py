@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from search_service.domain.catalog import Page
 from search_service.domain.profiling import Figures, Profile, ProfileFilter
 from search_service.storage import refusals
+from search_service.storage.experiment_tables import experiment_cells
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profile_series import models_that_changed, series_of
 from search_service.storage.profiling_rows import detail_values, profile_of, profile_values
@@ -27,14 +29,34 @@ _LISTED = (
     .join_from(profiles, profile_details)
     .outerjoin(models, profiles.c.model_number == models.c.number)
 )
-_FULL = _LISTED.add_columns(profile_details.c.runs, profile_details.c.histogram).where(
-    profiles.c.id == sa.bindparam("profile_id")
-)
+_WHOLE = _LISTED.add_columns(profile_details.c.runs, profile_details.c.histogram)
+_FULL = _WHOLE.where(profiles.c.id == sa.bindparam("profile_id"))
 _MODEL_KEPT = (
     sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
 )
 _SUPERSEDE = (
     sa.update(profiles).where(profiles.c.series == sa.bindparam("of_series"), IS_CURRENT).values(current=sa.false())
+)
+_NEWEST_LEFT = (
+    sa.select(sa.func.max(profiles.c.number))
+    .where(profiles.c.series == sa.bindparam("of_series"), profiles.c.valid)
+    .scalar_subquery()
+)
+_SUCCEED = sa.update(profiles).where(profiles.c.number == _NEWEST_LEFT).values(current=sa.true())
+_DELETED = sa.select(
+    profiles.c.number, profiles.c.series, profiles.c.current, profiles.c.valid, models.c.id.label("model_id")
+).outerjoin(models, profiles.c.model_number == models.c.number)
+_DELETED_AT_ONCE = 500
+_OUTDATED = (
+    sa.select(profiles.c.id)
+    .where(
+        profiles.c.created_at < sa.bindparam("before"),
+        profiles.c.current.is_(sa.false()),
+        profiles.c.id.not_in(sa.select(experiment_cells.c.profile_id)),
+        profiles.c.job_id.not_in(sa.select(experiment_cells.c.job_id)),
+    )
+    .order_by(profiles.c.number)
+    .limit(sa.bindparam("most"))
 )
 _ADD = sa.insert(profiles).returning(profiles.c.number)
 _ADD_DETAILS = sa.insert(profile_details)
@@ -66,7 +88,10 @@ class SqlProfiles:
             raise refusals.profile_not_found(profile_id)
         return profile_of(found[0], found[0].runs, found[0].histogram)
 
-    def get_many(self, profile_ids: Sequence[str]) -> dict[str, Profile]:
+    def get_many(self, profile_ids: Sequence[str], *, whole: bool = False) -> dict[str, Profile]:
+        if whole:
+            rows = self._session.rows_in(_WHOLE, profiles.c.id, profile_ids)
+            return {row.id: profile_of(row, row.runs, row.histogram) for row in rows}
         return {row.id: profile_of(row) for row in self._session.rows_in(_LISTED, profiles.c.id, profile_ids)}
 
     def page(self, filter: ProfileFilter, after: Position | None, size: int) -> Page[Profile]:
@@ -74,6 +99,24 @@ class SqlProfiles:
         numbers = [int(key) for (key,) in keys.items]
         found = {row.number: row for row in self._session.rows_in(_LISTED, profiles.c.number, numbers)}
         return Page(tuple(profile_of(found[number]) for number in numbers if number in found), keys.total, keys.after)
+
+    def outdated(self, before: datetime, most: int) -> Sequence[str]:
+        return [row.id for row in self._session.rows(_OUTDATED, {"before": before, "most": most})]
+
+    def delete(self, profile_ids: Sequence[str]) -> int:
+        self._session.begin_writing()
+        found = list(self._session.rows_in(_DELETED, profiles.c.id, sorted(set(profile_ids))))
+        series = sorted({row.series for row in found if row.current})
+        for key in series:
+            self._session.hold(f"series {key}")
+        for start in range(0, len(found), _DELETED_AT_ONCE):
+            numbers = [row.number for row in found[start : start + _DELETED_AT_ONCE]]
+            self._session.write(sa.delete(profiles).where(profiles.c.number.in_(numbers)))
+        for key in series:
+            self._session.write(_SUCCEED, {"of_series": key})
+        for model_id in sorted({row.model_id for row in found if row.valid and row.model_id}):
+            self._session.log("profiles", model_id)
+        return len(found)
 
     def best_candidates(
         self, metrics: Sequence[str], *, model_ids: Sequence[str] | None, load_text: str, host_class: str

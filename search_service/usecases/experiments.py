@@ -1,13 +1,15 @@
-"""Use cases of experiments that are there: get, list, look at their cells, cancel."""
+"""Use cases of experiments that are there: get, list, look at their cells, cancel, delete."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from msearch_experiments.benchmark import DEFAULT_RETRIES
 from search_service.domain.catalog import Page
-from search_service.domain.errors import NotFound
+from search_service.domain.errors import NotFound, PreconditionFailed, Reason
 from search_service.domain.experiments import CellState, Experiment, ExperimentState, SeenCell, see_cell, state_of
 from search_service.domain.jobs import Job, JobFilter
 from search_service.domain.ports import UnitOfWork
@@ -77,6 +79,38 @@ def cancel_experiment(work: Experimenting, reference: str) -> SeenExperiment:
     return get_experiment(work, experiment.id)
 
 
+def delete_experiment(work: Experimenting, reference: str, *, with_profiles: bool = False) -> int:
+    """Deletes an experiment that does not run, and says how many profiles went with it.
+
+    These are, if asked for, the ones that its jobs gave and to which no other experiment refers. Its jobs stay.
+
+    Raises:
+        NotFound: EXPERIMENT_NOT_FOUND.
+        PreconditionFailed: EXPERIMENT_RUNNING.
+    """
+    with work.profiling.database.begin() as unit:
+        experiment = unit.experiments.lock(resolve_experiment(unit, reference).id)
+        if see_experiment(unit, experiment).state is ExperimentState.RUNNING:
+            raise PreconditionFailed(
+                f"the experiment {experiment.id} is running: cancel it first, or wait until it has ended",
+                Reason.EXPERIMENT_RUNNING,
+            )
+        given = [profile_id for job in jobs_of(unit, experiment.id).values() for profile_id in job.profile_ids]
+        unit.experiments.delete(experiment.id)
+        deleted = 0
+        if with_profiles:
+            kept = unit.experiments.referred(given)
+            deleted = unit.profiles.delete([profile_id for profile_id in given if profile_id not in kept])
+        unit.commit()
+    work.registry.committed()
+    return deleted
+
+
+def retries_of(experiment: Experiment) -> int:
+    """How often a cell is measured again at most."""
+    return int(json.loads(experiment.document).get("retries", DEFAULT_RETRIES))
+
+
 def resolve_experiment(unit: UnitOfWork, reference: str) -> Experiment:
     """The experiment of that id or digest. Raises NotFound, or InvalidArgument for an empty one."""
     if not reference:
@@ -96,7 +130,7 @@ def see_experiment(unit: UnitOfWork, experiment: Experiment) -> SeenExperiment:
     wanted += [profile_id for job in jobs.values() if job.id in asked for profile_id in job.profile_ids]
     profiles = unit.profiles.get_many(wanted)
     seen = tuple(see_cell(cell, jobs, profiles) for cell in cells)
-    state = state_of(experiment, seen)
+    state = state_of(experiment, seen, retries_of(experiment))
     ended_at = None
     if state is not ExperimentState.RUNNING:
         ends = [job.ended_at for job in jobs.values() if job.ended_at is not None]

@@ -70,7 +70,8 @@ def submit_experiment(
 
 def _store(work: Experimenting, unit: UnitOfWork, drafted: Draft, submitted_by: str) -> str:
     jobs = () if drafted.searches else drafted.jobs[:MOST_JOBS_AT_ONCE]
-    asking = drafted.searches or len(jobs) < len(drafted.jobs)
+    retrying = drafted.plan.benchmark.retries > 0 and bool(jobs or drafted.running)
+    asking = drafted.searches or len(jobs) < len(drafted.jobs) or retrying
     experiment = replace(drafted.experiment, submitted_by=submitted_by, cancelled_at=None, asking=asking)
     if drafted.before is None:
         experiment = replace(experiment, id=work.profiling.new_id("exp"))

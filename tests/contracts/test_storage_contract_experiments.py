@@ -11,7 +11,7 @@ from search_service.domain.errors import AlreadyExists, NotFound, Reason
 from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.ports import Database
 from tests.catalogue import NOW, later
-from tests.profiling_objects import a_load, a_variant
+from tests.profiling_objects import a_load, a_profile, a_variant
 
 
 def an_experiment(id: str = "exp-1", **fields: object) -> Experiment:
@@ -32,7 +32,7 @@ def a_cell(position: int = 0, **fields: object) -> Cell:
 
 CELLS = (
     a_cell(0),
-    a_cell(1, load=a_load(arrival="trace", parameters={}, trace_s=(0.0, 1.5)), host_class="cpu", job_id="j"),
+    a_cell(1, load=a_load(arrival="trace", parameters={}, trace_s=(0.0, 1.5)), host_class="cpu", job_id="j", retries=2),
     a_cell(2, model_id="", model_name="", remote_target="grpc://h:1/m", profile_id="p"),
 )
 
@@ -55,7 +55,7 @@ def test_they_come_back_as_they_were_added(database: Database) -> None:
 def test_an_unknown_one_is_not_found(database: Database) -> None:
     with database.begin() as work:
         for act in (
-            work.experiments.get, work.experiments.find, work.experiments.lock,
+            work.experiments.get, work.experiments.find, work.experiments.lock, work.experiments.delete,
             lambda key: work.experiments.replace(an_experiment(key)),
         ):  # fmt: skip
             with pytest.raises(NotFound) as caught:
@@ -111,6 +111,40 @@ def test_those_that_ask_are_found(database: Database) -> None:
         put(database, an_experiment(f"exp-{number}", asking=number % 2 == 1))
     with database.begin() as work:
         assert list(work.experiments.asking()) == ["exp-1", "exp-3"]
+
+
+def test_a_cell_is_open_until_it_has_a_job_or_a_profile(database: Database) -> None:
+    put(database, an_experiment("open"), a_cell(0, job_id="j"), a_cell(1))
+    put(database, an_experiment("asked"), a_cell(0, job_id="j"), a_cell(1, profile_id="p"))
+    with database.begin() as work:
+        assert [work.experiments.has_open(key) for key in ("open", "asked", "?")] == [True, False, False]
+
+
+def test_one_is_deleted_with_its_cells(database: Database) -> None:
+    put(database, an_experiment(), *CELLS)
+    put(database, an_experiment("other"), *CELLS)
+    with database.begin() as work:
+        work.experiments.delete("exp-1")
+        work.commit()
+    with database.begin() as work:
+        assert [item.id for item in work.experiments.page(None, 9).items] == ["other"]
+        assert list(work.experiments.cells("exp-1")) == []
+        assert list(work.experiments.cells("other")) == list(CELLS)
+    put(database, an_experiment())
+    with database.begin() as work:
+        assert [item.id for item in work.experiments.page(None, 9).items] == ["exp-1", "other"], "as a new one"
+
+
+def test_profiles_are_referred_to_by_a_cell_or_by_its_job(database: Database) -> None:
+    profiles = [a_profile("named"), a_profile("given", job_id="j"), a_profile("free", job_id="another")]
+    with database.begin() as work:
+        work.profiles.add(profiles)
+        work.commit()
+    put(database, an_experiment(), a_cell(0, profile_id="named"), a_cell(1, job_id="j"), a_cell(2))
+    with database.begin() as work:
+        assert work.experiments.referred(["named", "given", "free", "?"]) == {"named", "given"}
+        work.experiments.delete("exp-1")
+        assert work.experiments.referred(["named", "given", "free"]) == frozenset()
 
 
 def test_who_locks_one_keeps_others_from_changing_it(database: Database) -> None:

@@ -42,6 +42,7 @@ def test_profiles_come_back_as_they_were_added(database: Database) -> None:
         assert work.profiles.get("bare") == bare
         assert work.profiles.get("full") == full
         assert work.profiles.get_many(["full", "?"]) == {"full": replace(full, runs=(), histogram="")}
+        assert work.profiles.get_many(["full", "bare", "?"], whole=True) == {"full": full, "bare": bare}
 
 
 def test_an_unknown_profile_is_not_found(database: Database) -> None:
@@ -220,3 +221,42 @@ def test_of_concurrent_reports_of_a_series_one_counts(database: Database) -> Non
             newest = work.profiles.page(ProfileFilter(load_text=text), None, 1)
             assert newest.total == 24
             assert ids(counting(database, load_text=text)) == [newest.items[0].id]
+
+
+def delete(database: Database, *profile_ids: str) -> int:
+    with database.begin() as work:
+        deleted = work.profiles.delete(profile_ids)
+        work.commit()
+    return deleted
+
+
+def test_the_newest_valid_one_that_is_left_takes_the_place_of_a_deleted_one(database: Database) -> None:
+    put_models(database, a_model("m"))
+    series = [a_profile(f"p{n}", model_id="m", measurements=measured(p99_ms=n)) for n in range(4)]
+    put_profiles(
+        database, *series[:3], replace(series[3], reasons=BROKEN), a_profile("other", model_id="m", host_class="x")
+    )
+    assert ids(counting(database, "p99_ms")) == ["other", "p2"]
+    assert delete(database, "p2", "p2", "?") == 1
+    assert ids(counting(database, "p99_ms")) == ["other", "p1"]
+    assert delete(database, "p0") == 1
+    assert ids(counting(database, "p99_ms")) == ["other", "p1"], "an older one changes nothing"
+    assert delete(database, "p1") == 1
+    assert ids(counting(database, "p99_ms")) == ["other"], "an INVALID one is never current"
+    assert delete(database, "p3", "p1") == 1
+    with database.begin() as work:
+        assert [item.id for item in work.profiles.page(ProfileFilter(include_invalid=True), None, 9).items] == ["other"]
+        with pytest.raises(NotFound):
+            work.profiles.get("p3")
+    put_profiles(database, a_profile("new", model_id="m"))
+    assert ids(counting(database, "p99_ms")) == ["new", "other"]
+
+
+def test_a_search_is_told_where_a_valid_profile_goes(database: Database) -> None:
+    put_models(database, a_model("m"), a_model("n"))
+    put_profiles(database, a_profile("valid", model_id="m"), a_profile("broken", model_id="n", reasons=BROKEN))
+    with database.begin() as work:
+        last = work.changes.last()
+    delete(database, "valid", "broken")
+    with database.begin() as work:
+        assert [(change.kind, change.id) for change in work.changes.since(last, 9)] == [("profiles", "m")]

@@ -150,7 +150,8 @@ def test_failures_end_the_command_with_one(server: str, tmp_path: Path) -> None:
         assert run(server, "benchmark", "run", path, "--wait", code=1) == ""
         experiment_id = json.loads(run(server, "benchmark", "list", "--json"))["experiments"][0]["id"]
         shown = run(server, "benchmark", "show", experiment_id)
-        assert "2 invalid, 2 failed of 4" in shown
+        assert "2 invalid, 2 failed of 4 (2 measured again)" in shown
+        assert shown.count("invalid, 1 retry") == 2
         assert "failed: null fp32 mode=constant:1ms single_stream: compile_failed: it compile_failed" in shown
         assert "INVALID, 2 profiles: disturbed: other programs were busy on the host" in shown
 
@@ -164,6 +165,23 @@ def test_it_is_cancelled(server: str, tmp_path: Path) -> None:
     assert "is cancelled: 4 cancelled of 4" in run(server, "benchmark", "cancel", experiment_id)
     watched = run(server, "benchmark", "watch", experiment_id)
     assert "cancelled" in watched
+
+
+def test_it_is_deleted(server: str, client: Client, tmp_path: Path) -> None:
+    path = written(tmp_path, GRID)
+    with working_agent(server, complete):
+        run(server, "benchmark", "run", path, "--wait")
+        experiment_id = client.list_experiments()[0].id
+        assert run(server, "benchmark", "delete", experiment_id) == f"deleted {experiment_id}\n"
+        assert "there is no experiment" in run(server, "benchmark", "delete", experiment_id, code=1)
+        again = client.submit_benchmark(path)
+        assert again.plan.reused_count == 4, "what it measured stayed"
+        assert client.delete_experiment(again.experiment, with_profiles=True) == 0, "its jobs gave none"
+    fresh = run(server, "benchmark", "run", path, "--fresh", "--allow-waiting").split()[1]
+    assert "cancel it first" in run(server, "benchmark", "delete", fresh, code=1)
+    run(server, "benchmark", "cancel", fresh)
+    answer = json.loads(run(server, "benchmark", "delete", fresh, "--profiles", "--json"))
+    assert answer == {"experiment": fresh, "deleted_profiles": 0}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from msearch.v1 import benchmark_service_pb2 as pb
 from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as prof
 from msearch.v1 import registry_service_pb2 as rpb
+from msearch.v1 import types_pb2 as types
 from msearch_experiments.canonical import Architecture
 from search_service.benchmarking.canonical_models import GeneratedModels
 from search_service.domain.errors import Reason, Unavailable
@@ -22,6 +23,7 @@ from search_service.domain.ports import BlobStore, BlobUpload, Database
 from search_service.storage import open_blob_store
 from tests.fake_agent import FakeAgent, a_profile
 from tests.service_in_process import Running, card, chunk, header, refused, register, service_in_process, upload
+from tests.small_zoo import make_card, write_net
 
 GRID = """
 name: grid
@@ -151,7 +153,7 @@ def test_what_failed_or_is_invalid_is_measured_again(running: Running) -> None:
     taken = agent.acquire()
     agent.fail(taken.lease, "compile_failed")
     taken = agent.acquire()
-    invalid = ppb.InvalidReason(rule="unsteady", detail="it drifted")
+    invalid = ppb.InvalidReason(rule="too_short", detail="it took 1 s")
     spoilt = profiles_for(taken.job.spec)
     spoilt[0].verdict, _ = ppb.VERDICT_INVALID, spoilt[0].reasons.append(invalid)
     agent.complete(taken.lease, *spoilt[:2])
@@ -164,6 +166,112 @@ def test_what_failed_or_is_invalid_is_measured_again(running: Running) -> None:
     assert (again.plan.reused_count, again.plan.new_count) == (1, 5)
     work_off(agent)
     assert get(running, experiment.id).cells == pb.CellCounts(total=6, measured=6)
+
+
+def work_off_until(agent: FakeAgent, done: Callable[[], bool], **fields: object) -> int:
+    """Does jobs as they come, until it is done, and says how many."""
+    count, deadline = 0, time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline, "it never ends"
+        count += work_off(agent, **fields)
+        time.sleep(0.05)
+    return count
+
+
+def has_ended(running: Running, experiment_id: str) -> bool:
+    return get(running, experiment_id).state != pb.EXPERIMENT_STATE_RUNNING
+
+
+DISTURBED = {"verdict": ppb.VERDICT_INVALID, "reasons": [ppb.InvalidReason(rule="disturbed", detail="load 3")]}
+
+
+def test_noise_is_measured_again_once_and_the_state_tells_so_meanwhile(running: Running) -> None:
+    agent = FakeAgent(running.agents).register()
+    experiment = submit(running, GRID).experiment
+    taken = agent.acquire()
+    spoilt = profiles_for(taken.job.spec)
+    spoilt[0].MergeFrom(ppb.Profile(**DISTURBED))
+    agent.complete(taken.lease, *spoilt)
+    assert work_off(agent) >= 1
+    assert get(running, experiment.id).state == pb.EXPERIMENT_STATE_RUNNING, "one is to be measured again"
+    work_off_until(agent, lambda: has_ended(running, experiment.id))
+    done = get(running, experiment.id)
+    assert done.cells == pb.CellCounts(total=6, measured=6, retried=1)
+    assert sorted(cell.retry_count for cell in cells(running, experiment.id)) == [0, 0, 0, 0, 0, 1]
+    assert done.job_count == 3
+    (retried,) = [job for job in jobs(running, experiment.id) if job.id != taken.job.id and len(job.spec.loads) == 1]
+    assert retried.profile_ids
+
+
+@pytest.mark.parametrize(("retries", "asked"), [(0, 2), (1, 4), (3, 8)])
+def test_what_stays_invalid_is_measured_again_so_many_times(running: Running, retries: int, asked: int) -> None:
+    agent = FakeAgent(running.agents).register()
+    experiment = submit(running, f"{GRID}\nretries: {retries}").experiment
+    work_off_until(agent, lambda: has_ended(running, experiment.id), **DISTURBED)
+    done = get(running, experiment.id)
+    assert (done.job_count, done.cells.invalid) == (asked, 6)
+    assert {cell.retry_count for cell in cells(running, experiment.id)} == {retries}
+
+
+def register_net(running: Running, folder: Path, name: str) -> types.Model:
+    write_net(folder / f"{name}.onnx")
+    data = (folder / f"{name}.onnx").read_bytes()
+    announced = header(json.dumps(make_card(name)), upload=upload(hashlib.sha256(data).hexdigest(), len(data)))
+    return running.registry.RegisterModel(iter([announced, chunk(data)])).model
+
+
+def test_nothing_is_measured_again_once_a_model_is_gone(running: Running, tmp_path: Path) -> None:
+    agent = FakeAgent(running.agents).register()
+    models = [register_net(running, tmp_path, name) for name in ("gone", "kept")]
+    experiment = submit(running, "models: [gone, kept]").experiment
+    taken = agent.acquire()
+    request = rpb.DeleteModelRequest()
+    request.model.id = next(model.id for model in models if model.id != taken.job.spec.model_id)
+    running.registry.DeleteModel(request)
+    agent.complete(taken.lease, *profiles_for(taken.job.spec, **DISTURBED))
+    work_off_until(agent, lambda: has_ended(running, experiment.id))
+    assert get(running, experiment.id).cells.retried == 0
+
+
+def test_an_experiment_is_deleted_once_it_has_ended(running: Running) -> None:
+    agent = FakeAgent(running.agents).register()
+    experiment = submit(running, GRID).experiment
+    delete = pb.DeleteExperimentRequest(experiment=experiment.digest)
+    with refused() as caught:
+        running.benchmarks.DeleteExperiment(delete)
+    assert (caught[0].code, caught[0].reason) == ("FAILED_PRECONDITION", "EXPERIMENT_RUNNING")
+    assert "cancel it first" in caught[0].message
+    work_off(agent)
+    assert running.benchmarks.DeleteExperiment(delete).deleted_profile_count == 0
+    for act in (lambda: get(running, experiment.id), lambda: running.benchmarks.DeleteExperiment(delete)):
+        with refused() as caught:
+            act()
+        assert (caught[0].code, caught[0].reason) == ("NOT_FOUND", "EXPERIMENT_NOT_FOUND")
+    assert len(jobs(running, experiment.id)) == 2, "its jobs stay"
+    again = submit(running, GRID)
+    assert again.experiment.id != experiment.id
+    assert (again.plan.reused_count, again.plan.new_count) == (6, 0), "and so does what they measured"
+
+
+def test_it_goes_with_its_profiles_but_not_with_those_of_others(running: Running) -> None:
+    agent = FakeAgent(running.agents).register()
+    first = submit(running, GRID).experiment
+    work_off(agent)
+    other = submit(running, GRID.replace('"constant:1ms", "constant:2ms"', '"constant:2ms", "constant:3ms"')).experiment
+    work_off(agent)
+    request = pb.DeleteExperimentRequest(experiment=first.id, delete_profiles=True)
+    assert running.benchmarks.DeleteExperiment(request).deleted_profile_count == 3
+    listed = running.profiling.ListProfiles(prof.ListProfilesRequest()).profiles
+    assert sorted({profile.variant.mode for profile in listed}) == ["constant:2ms", "constant:3ms"]
+    assert get(running, other.id).cells == pb.CellCounts(total=6, measured=6, reused=3)
+
+
+def test_a_cancelled_one_may_be_deleted(running: Running) -> None:
+    FakeAgent(running.agents).register()
+    experiment = submit(running, GRID).experiment
+    running.benchmarks.CancelExperiment(pb.CancelExperimentRequest(experiment=experiment.id))
+    running.benchmarks.DeleteExperiment(pb.DeleteExperimentRequest(experiment=experiment.id))
+    assert running.benchmarks.ListExperiments(pb.ListExperimentsRequest()).total_size == 0
 
 
 def test_other_versions_on_the_host_are_measured_again(running: Running) -> None:

@@ -26,6 +26,7 @@ CELL = Cell(
     remote_target="grpc://h:1/m",
     job_id="job_1",
     profile_id="prf_1",
+    retries=2,
 )
 SEARCH = '{"search":{"optimise":"p99_ms","require":["p99_ms<=20"],"trials":7},"software":[{"backend":["null"]}]}'
 
@@ -67,7 +68,7 @@ def test_a_cell_arrives_whole() -> None:
     assert (read.host_class, read.remote_target, read.job_id) == ("cpu", "grpc://h:1/m", "job_1")
     assert read.load_text == "server:100.5,gamma,cv=2,batch=8,wait_ms=2,limit_ms=20"
     assert read.variant.to_dict()["backend"] == CELL.variant.backend
-    assert (read.state, read.reused, read.failure) == (ClientCellState.MEASURED, True, None)
+    assert (read.state, read.reused, read.failure, read.retries) == (ClientCellState.MEASURED, True, None, 2)
     assert read.profile is not None
     assert read.profile.id == "prf_1"
 
@@ -87,7 +88,7 @@ def test_an_experiment_arrives_whole() -> None:
     assert (read.id, read.digest, read.name, read.document) == ("exp_1", "ab" * 32, "größer", SEARCH)
     assert (read.job_count, read.submitted_by, read.created_at, read.ended_at) == (4, "ana", NOW, later(9))
     counts = read.cells.to_dict()
-    assert counts == {"total": 7, "reused": 1, **{state.value: 1 for state in CellState}}
+    assert counts == {"total": 7, "reused": 1, "retried": 7, **{state.value: 1 for state in CellState}}
     assert read.cells.ended == 4
     assert read.search is not None
     assert (read.search.optimise, read.search.require, read.search.trials) == ("p99_ms", ("p99_ms<=20",), 7)

@@ -63,6 +63,7 @@ def _counts_from_proto(message: pb.CellCounts) -> CellCounts:
         failed=message.failed,
         cancelled=message.cancelled,
         reused=message.reused,
+        retried=message.retried,
     )
 
 
@@ -92,6 +93,7 @@ def cell_from_proto(message: pb.ExperimentCell) -> Cell:
         job_id=message.job_id,
         profile=profile_from_proto(message.profile) if message.HasField("profile") else None,
         failure=failure,
+        retries=message.retry_count,
     )
 
 
@@ -152,3 +154,8 @@ def list_cells(experiment: str, state: CellState | None, page_size: int, page_to
 def cancel_experiment(experiment: str) -> pb.CancelExperimentRequest:
     """An experiment that is to end."""
     return pb.CancelExperimentRequest(experiment=experiment)
+
+
+def delete_experiment(experiment: str, *, with_profiles: bool) -> pb.DeleteExperimentRequest:
+    """An experiment that is to go."""
+    return pb.DeleteExperimentRequest(experiment=experiment, delete_profiles=with_profiles)

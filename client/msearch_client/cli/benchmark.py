@@ -19,6 +19,7 @@ from msearch_client.cli.experiments import (
     tell_counts,
 )
 from msearch_client.cli.output import (
+    count,
     count_of,
     format_time,
     fraction_bar,
@@ -137,6 +138,29 @@ def cancel(experiment: Reference, *, server: options.Server = None, json: option
         return
     print_line(f"{found.id} is {found.state}: {tell_counts(found)}")
     print_line("run its file again to go on")
+
+
+@app.command()
+def delete(
+    experiment: Reference,
+    *,
+    profiles: Annotated[
+        bool,
+        typer.Option(
+            "--profiles", help="Also delete what it measured, save profiles that another experiment refers to."
+        ),
+    ] = False,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Delete an experiment that has ended or was cancelled. Its jobs stay, and what they measured unless you say."""
+    with Client(server) as client:
+        found = client.get_experiment(experiment)
+        deleted = client.delete_experiment(found, with_profiles=profiles)
+    if json:
+        print_json({"experiment": found.id, "deleted_profiles": deleted})
+        return
+    print_line(f"deleted {found.id}" + (f" with {count(deleted, 'profile')}" if profiles else ""))
 
 
 def follow(client: Client, experiment: Experiment) -> Experiment:

@@ -25,8 +25,10 @@ def tell_counts(experiment: Experiment) -> str:
     counts = experiment.cells
     named = ("measured", "running", "waiting", "invalid", "failed", "cancelled", "open")
     told = [f"{number:,} {name}" for name in named if (number := getattr(counts, name))]
-    reused = f" ({counts.reused:,} from before)" if counts.reused else ""
-    return f"{', '.join(told) or 'none'} of {counts.total:,}{reused}"
+    notes = [f"{counts.reused:,} from before"] if counts.reused else []
+    notes += [f"{counts.retried:,} measured again"] if counts.retried else []
+    noted = f" ({', '.join(notes)})" if notes else ""
+    return f"{', '.join(told) or 'none'} of {counts.total:,}{noted}"
 
 
 def summarise(plan: ExperimentPlan) -> str:
@@ -150,12 +152,17 @@ def _named(cell: Cell) -> dict[str, str]:
 
 
 def _measured(cell: Cell) -> dict[str, str]:
-    row = _named(cell) | {"state": cell.state.value + (" before" if cell.reused else "")}
+    again = f", {_retries(cell.retries)}" if cell.retries else ""
+    row = _named(cell) | {"state": cell.state.value + (" before" if cell.reused else "") + again}
     if cell.profile is None:
         return row | dict.fromkeys(("p50 ms", "p99 ms", "per s", "memory", "energy"), "-") | {"profile": "-"}
     figures = profile_row(cell.profile)
     row["host class"] = cell.profile.host_class
     return row | {name: figures[name] for name in NUMBERS[:-1]} | {"profile": cell.profile.id}
+
+
+def _retries(number: int) -> str:
+    return "1 retry" if number == 1 else f"{number} retries"
 
 
 def _filled(rows: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -27,47 +27,51 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from msearch.v1 import profiles_pb2 as msearch_dot_v1_dot_profiles__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"msearch/v1/benchmark_service.proto\x12\nmsearch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19msearch/v1/profiles.proto\"\xa1\x01\n\nCellCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0c\n\x04open\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x10\n\x08measured\x18\x05 \x01(\x05\x12\x0f\n\x07invalid\x18\x06 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x05\x12\x11\n\tcancelled\x18\x08 \x01(\x05\x12\x0e\n\x06reused\x18\t \x01(\x05\"\x80\x01\n\x0eSearchProgress\x12\x10\n\x08optimise\x18\x01 \x01(\t\x12\x0f\n\x07require\x18\x02 \x03(\t\x12\x0e\n\x06trials\x18\x03 \x01(\x05\x12\r\n\x05\x61sked\x18\x04 \x01(\x05\x12\x1a\n\rbest_position\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_best_position\"\xcf\x02\n\nExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x64ocument\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.msearch.v1.ExperimentState\x12%\n\x05\x63\x65lls\x18\x06 \x01(\x0b\x32\x16.msearch.v1.CellCounts\x12\x11\n\tjob_count\x18\x07 \x01(\x05\x12\x14\n\x0csubmitted_by\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06search\x18\x0b \x01(\x0b\x32\x1a.msearch.v1.SearchProgress\"\xbe\x02\n\x0e\x45xperimentCell\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12$\n\x07variant\x18\x04 \x01(\x0b\x32\x13.msearch.v1.Variant\x12\x11\n\tload_text\x18\x05 \x01(\t\x12\x12\n\nhost_class\x18\x06 \x01(\t\x12\x15\n\rremote_target\x18\x07 \x01(\t\x12$\n\x05state\x18\x08 \x01(\x0e\x32\x15.msearch.v1.CellState\x12\x0e\n\x06reused\x18\t \x01(\x08\x12\x0e\n\x06job_id\x18\n \x01(\t\x12$\n\x07profile\x18\x0b \x01(\x0b\x32\x13.msearch.v1.Profile\x12$\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x13.msearch.v1.Failure\"\x87\x01\n\x17SubmitExperimentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\x12\r\n\x05\x66resh\x18\x05 \x01(\x08\x12\x15\n\rallow_waiting\x18\x06 \x01(\x08\"\x9c\x02\n\x0e\x45xperimentPlan\x12\x12\n\ncell_count\x18\x01 \x01(\x05\x12\x14\n\x0creused_count\x18\x02 \x01(\x05\x12\x15\n\rrunning_count\x18\x03 \x01(\x05\x12\x11\n\tnew_count\x18\x04 \x01(\x05\x12\x11\n\tjob_count\x18\x05 \x01(\x05\x12\'\n\x04work\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12\x65stimated_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10generated_models\x18\x08 \x03(\t\x12)\n\x05\x63\x65lls\x18\t \x03(\x0b\x32\x1a.msearch.v1.ExperimentCell\"p\n\x18SubmitExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment\x12(\n\x04plan\x18\x02 \x01(\x0b\x32\x1a.msearch.v1.ExperimentPlan\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.msearch.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"s\n\x10ListCellsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.msearch.v1.CellState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"k\n\x11ListCellsResponse\x12)\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1a.msearch.v1.ExperimentCell\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"-\n\x17\x43\x61ncelExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18\x43\x61ncelExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment*\x90\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1d\n\x19\x45XPERIMENT_STATE_FINISHED\x10\x02\x12\x1e\n\x1a\x45XPERIMENT_STATE_CANCELLED\x10\x03*\xce\x01\n\tCellState\x12\x1a\n\x16\x43\x45LL_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x45LL_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x45LL_STATE_WAITING\x10\x02\x12\x16\n\x12\x43\x45LL_STATE_RUNNING\x10\x03\x12\x17\n\x13\x43\x45LL_STATE_MEASURED\x10\x04\x12\x16\n\x12\x43\x45LL_STATE_INVALID\x10\x05\x12\x15\n\x11\x43\x45LL_STATE_FAILED\x10\x06\x12\x18\n\x14\x43\x45LL_STATE_CANCELLED\x10\x07\x32\xcc\x03\n\x10\x42\x65nchmarkService\x12]\n\x10SubmitExperiment\x12#.msearch.v1.SubmitExperimentRequest\x1a$.msearch.v1.SubmitExperimentResponse\x12T\n\rGetExperiment\x12 .msearch.v1.GetExperimentRequest\x1a!.msearch.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".msearch.v1.ListExperimentsRequest\x1a#.msearch.v1.ListExperimentsResponse\x12H\n\tListCells\x12\x1c.msearch.v1.ListCellsRequest\x1a\x1d.msearch.v1.ListCellsResponse\x12]\n\x10\x43\x61ncelExperiment\x12#.msearch.v1.CancelExperimentRequest\x1a$.msearch.v1.CancelExperimentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"msearch/v1/benchmark_service.proto\x12\nmsearch.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19msearch/v1/profiles.proto\"\xb2\x01\n\nCellCounts\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0c\n\x04open\x18\x02 \x01(\x05\x12\x0f\n\x07waiting\x18\x03 \x01(\x05\x12\x0f\n\x07running\x18\x04 \x01(\x05\x12\x10\n\x08measured\x18\x05 \x01(\x05\x12\x0f\n\x07invalid\x18\x06 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x05\x12\x11\n\tcancelled\x18\x08 \x01(\x05\x12\x0e\n\x06reused\x18\t \x01(\x05\x12\x0f\n\x07retried\x18\n \x01(\x05\"\x80\x01\n\x0eSearchProgress\x12\x10\n\x08optimise\x18\x01 \x01(\t\x12\x0f\n\x07require\x18\x02 \x03(\t\x12\x0e\n\x06trials\x18\x03 \x01(\x05\x12\r\n\x05\x61sked\x18\x04 \x01(\x05\x12\x1a\n\rbest_position\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_best_position\"\xcf\x02\n\nExperiment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x64ocument\x18\x04 \x01(\t\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x1b.msearch.v1.ExperimentState\x12%\n\x05\x63\x65lls\x18\x06 \x01(\x0b\x32\x16.msearch.v1.CellCounts\x12\x11\n\tjob_count\x18\x07 \x01(\x05\x12\x14\n\x0csubmitted_by\x18\x08 \x01(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06search\x18\x0b \x01(\x0b\x32\x1a.msearch.v1.SearchProgress\"\xd3\x02\n\x0e\x45xperimentCell\x12\x10\n\x08position\x18\x01 \x01(\x05\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12$\n\x07variant\x18\x04 \x01(\x0b\x32\x13.msearch.v1.Variant\x12\x11\n\tload_text\x18\x05 \x01(\t\x12\x12\n\nhost_class\x18\x06 \x01(\t\x12\x15\n\rremote_target\x18\x07 \x01(\t\x12$\n\x05state\x18\x08 \x01(\x0e\x32\x15.msearch.v1.CellState\x12\x0e\n\x06reused\x18\t \x01(\x08\x12\x0e\n\x06job_id\x18\n \x01(\t\x12$\n\x07profile\x18\x0b \x01(\x0b\x32\x13.msearch.v1.Profile\x12$\n\x07\x66\x61ilure\x18\x0c \x01(\x0b\x32\x13.msearch.v1.Failure\x12\x13\n\x0bretry_count\x18\r \x01(\x05\"\x87\x01\n\x17SubmitExperimentRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x64ocument\x18\x02 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\x12\x0f\n\x07\x63onfirm\x18\x04 \x01(\x08\x12\r\n\x05\x66resh\x18\x05 \x01(\x08\x12\x15\n\rallow_waiting\x18\x06 \x01(\x08\"\x9c\x02\n\x0e\x45xperimentPlan\x12\x12\n\ncell_count\x18\x01 \x01(\x05\x12\x14\n\x0creused_count\x18\x02 \x01(\x05\x12\x15\n\rrunning_count\x18\x03 \x01(\x05\x12\x11\n\tnew_count\x18\x04 \x01(\x05\x12\x11\n\tjob_count\x18\x05 \x01(\x05\x12\'\n\x04work\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12\x65stimated_duration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x18\n\x10generated_models\x18\x08 \x03(\t\x12)\n\x05\x63\x65lls\x18\t \x03(\x0b\x32\x1a.msearch.v1.ExperimentCell\"p\n\x18SubmitExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment\x12(\n\x04plan\x18\x02 \x01(\x0b\x32\x1a.msearch.v1.ExperimentPlan\"*\n\x14GetExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"C\n\x15GetExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment\"?\n\x16ListExperimentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x17ListExperimentsResponse\x12+\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x16.msearch.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"s\n\x10ListCellsRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.msearch.v1.CellState\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"k\n\x11ListCellsResponse\x12)\n\x05\x63\x65lls\x18\x01 \x03(\x0b\x32\x1a.msearch.v1.ExperimentCell\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"-\n\x17\x43\x61ncelExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\"F\n\x18\x43\x61ncelExperimentResponse\x12*\n\nexperiment\x18\x01 \x01(\x0b\x32\x16.msearch.v1.Experiment\"F\n\x17\x44\x65leteExperimentRequest\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x17\n\x0f\x64\x65lete_profiles\x18\x02 \x01(\x08\"9\n\x18\x44\x65leteExperimentResponse\x12\x1d\n\x15\x64\x65leted_profile_count\x18\x01 \x01(\x05*\x90\x01\n\x0f\x45xperimentState\x12 \n\x1c\x45XPERIMENT_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XPERIMENT_STATE_RUNNING\x10\x01\x12\x1d\n\x19\x45XPERIMENT_STATE_FINISHED\x10\x02\x12\x1e\n\x1a\x45XPERIMENT_STATE_CANCELLED\x10\x03*\xce\x01\n\tCellState\x12\x1a\n\x16\x43\x45LL_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x45LL_STATE_OPEN\x10\x01\x12\x16\n\x12\x43\x45LL_STATE_WAITING\x10\x02\x12\x16\n\x12\x43\x45LL_STATE_RUNNING\x10\x03\x12\x17\n\x13\x43\x45LL_STATE_MEASURED\x10\x04\x12\x16\n\x12\x43\x45LL_STATE_INVALID\x10\x05\x12\x15\n\x11\x43\x45LL_STATE_FAILED\x10\x06\x12\x18\n\x14\x43\x45LL_STATE_CANCELLED\x10\x07\x32\xab\x04\n\x10\x42\x65nchmarkService\x12]\n\x10SubmitExperiment\x12#.msearch.v1.SubmitExperimentRequest\x1a$.msearch.v1.SubmitExperimentResponse\x12T\n\rGetExperiment\x12 .msearch.v1.GetExperimentRequest\x1a!.msearch.v1.GetExperimentResponse\x12Z\n\x0fListExperiments\x12\".msearch.v1.ListExperimentsRequest\x1a#.msearch.v1.ListExperimentsResponse\x12H\n\tListCells\x12\x1c.msearch.v1.ListCellsRequest\x1a\x1d.msearch.v1.ListCellsResponse\x12]\n\x10\x43\x61ncelExperiment\x12#.msearch.v1.CancelExperimentRequest\x1a$.msearch.v1.CancelExperimentResponse\x12]\n\x10\x44\x65leteExperiment\x12#.msearch.v1.DeleteExperimentRequest\x1a$.msearch.v1.DeleteExperimentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'msearch.v1.benchmark_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXPERIMENTSTATE']._serialized_start=2276
-  _globals['_EXPERIMENTSTATE']._serialized_end=2420
-  _globals['_CELLSTATE']._serialized_start=2423
-  _globals['_CELLSTATE']._serialized_end=2629
+  _globals['_EXPERIMENTSTATE']._serialized_start=2445
+  _globals['_EXPERIMENTSTATE']._serialized_end=2589
+  _globals['_CELLSTATE']._serialized_start=2592
+  _globals['_CELLSTATE']._serialized_end=2798
   _globals['_CELLCOUNTS']._serialized_start=143
-  _globals['_CELLCOUNTS']._serialized_end=304
-  _globals['_SEARCHPROGRESS']._serialized_start=307
-  _globals['_SEARCHPROGRESS']._serialized_end=435
-  _globals['_EXPERIMENT']._serialized_start=438
-  _globals['_EXPERIMENT']._serialized_end=773
-  _globals['_EXPERIMENTCELL']._serialized_start=776
-  _globals['_EXPERIMENTCELL']._serialized_end=1094
-  _globals['_SUBMITEXPERIMENTREQUEST']._serialized_start=1097
-  _globals['_SUBMITEXPERIMENTREQUEST']._serialized_end=1232
-  _globals['_EXPERIMENTPLAN']._serialized_start=1235
-  _globals['_EXPERIMENTPLAN']._serialized_end=1519
-  _globals['_SUBMITEXPERIMENTRESPONSE']._serialized_start=1521
-  _globals['_SUBMITEXPERIMENTRESPONSE']._serialized_end=1633
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1635
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1677
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1679
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1746
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1748
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1811
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1813
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1928
-  _globals['_LISTCELLSREQUEST']._serialized_start=1930
-  _globals['_LISTCELLSREQUEST']._serialized_end=2045
-  _globals['_LISTCELLSRESPONSE']._serialized_start=2047
-  _globals['_LISTCELLSRESPONSE']._serialized_end=2154
-  _globals['_CANCELEXPERIMENTREQUEST']._serialized_start=2156
-  _globals['_CANCELEXPERIMENTREQUEST']._serialized_end=2201
-  _globals['_CANCELEXPERIMENTRESPONSE']._serialized_start=2203
-  _globals['_CANCELEXPERIMENTRESPONSE']._serialized_end=2273
-  _globals['_BENCHMARKSERVICE']._serialized_start=2632
-  _globals['_BENCHMARKSERVICE']._serialized_end=3092
+  _globals['_CELLCOUNTS']._serialized_end=321
+  _globals['_SEARCHPROGRESS']._serialized_start=324
+  _globals['_SEARCHPROGRESS']._serialized_end=452
+  _globals['_EXPERIMENT']._serialized_start=455
+  _globals['_EXPERIMENT']._serialized_end=790
+  _globals['_EXPERIMENTCELL']._serialized_start=793
+  _globals['_EXPERIMENTCELL']._serialized_end=1132
+  _globals['_SUBMITEXPERIMENTREQUEST']._serialized_start=1135
+  _globals['_SUBMITEXPERIMENTREQUEST']._serialized_end=1270
+  _globals['_EXPERIMENTPLAN']._serialized_start=1273
+  _globals['_EXPERIMENTPLAN']._serialized_end=1557
+  _globals['_SUBMITEXPERIMENTRESPONSE']._serialized_start=1559
+  _globals['_SUBMITEXPERIMENTRESPONSE']._serialized_end=1671
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1673
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1715
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1717
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1784
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1786
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1849
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1851
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1966
+  _globals['_LISTCELLSREQUEST']._serialized_start=1968
+  _globals['_LISTCELLSREQUEST']._serialized_end=2083
+  _globals['_LISTCELLSRESPONSE']._serialized_start=2085
+  _globals['_LISTCELLSRESPONSE']._serialized_end=2192
+  _globals['_CANCELEXPERIMENTREQUEST']._serialized_start=2194
+  _globals['_CANCELEXPERIMENTREQUEST']._serialized_end=2239
+  _globals['_CANCELEXPERIMENTRESPONSE']._serialized_start=2241
+  _globals['_CANCELEXPERIMENTRESPONSE']._serialized_end=2311
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_start=2313
+  _globals['_DELETEEXPERIMENTREQUEST']._serialized_end=2383
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_start=2385
+  _globals['_DELETEEXPERIMENTRESPONSE']._serialized_end=2442
+  _globals['_BENCHMARKSERVICE']._serialized_start=2801
+  _globals['_BENCHMARKSERVICE']._serialized_end=3356
 # @@protoc_insertion_point(module_scope)

@@ -109,6 +109,7 @@ class CellCounts(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     REUSED_FIELD_NUMBER: _builtins.int
+    RETRIED_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """In all."""
     open: _builtins.int
@@ -127,6 +128,8 @@ class CellCounts(_message.Message):
     """Whose jobs were cancelled."""
     reused: _builtins.int
     """Of those that are measured: with a profile that was stored before."""
+    retried: _builtins.int
+    """Of all: asked for again because a profile was INVALID."""
     def __init__(
         self,
         *,
@@ -139,10 +142,11 @@ class CellCounts(_message.Message):
         failed: _builtins.int = ...,
         cancelled: _builtins.int = ...,
         reused: _builtins.int = ...,
+        retried: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "failed", b"failed", "invalid", b"invalid", "measured", b"measured", "open", b"open", "reused", b"reused", "running", b"running", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancelled", b"cancelled", "failed", b"failed", "invalid", b"invalid", "measured", b"measured", "open", b"open", "retried", b"retried", "reused", b"reused", "running", b"running", "total", b"total", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,6 +282,7 @@ class ExperimentCell(_message.Message):
     JOB_ID_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    RETRY_COUNT_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Position in the experiment, from 0."""
     model_name: _builtins.str
@@ -296,6 +301,8 @@ class ExperimentCell(_message.Message):
     """Whether its profile was stored before the experiment asked for it."""
     job_id: _builtins.str
     """Its last job; empty for none."""
+    retry_count: _builtins.int
+    """How often it was asked for again by the service because its profile was INVALID."""
     @_builtins.property
     def variant(self) -> _profiles_pb2.Variant:
         """In which form."""
@@ -323,10 +330,11 @@ class ExperimentCell(_message.Message):
         job_id: _builtins.str = ...,
         profile: _profiles_pb2.Profile | None = ...,
         failure: _profiles_pb2.Failure | None = ...,
+        retry_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "profile", b"profile", "variant", b"variant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "host_class", b"host_class", "job_id", b"job_id", "load_text", b"load_text", "model_id", b"model_id", "model_name", b"model_name", "position", b"position", "profile", b"profile", "remote_target", b"remote_target", "reused", b"reused", "state", b"state", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "host_class", b"host_class", "job_id", b"job_id", "load_text", b"load_text", "model_id", b"model_id", "model_name", b"model_name", "position", b"position", "profile", b"profile", "remote_target", b"remote_target", "retry_count", b"retry_count", "reused", b"reused", "state", b"state", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,3 +689,51 @@ class CancelExperimentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelExperimentResponse: _TypeAlias = CancelExperimentResponse  # noqa: Y015
+
+@_typing.final
+class DeleteExperimentRequest(_message.Message):
+    """Asks to delete an experiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_FIELD_NUMBER: _builtins.int
+    DELETE_PROFILES_FIELD_NUMBER: _builtins.int
+    experiment: _builtins.str
+    """Id, or digest."""
+    delete_profiles: _builtins.bool
+    """Also delete the profiles that its jobs gave, save those that another experiment refers to."""
+    def __init__(
+        self,
+        *,
+        experiment: _builtins.str = ...,
+        delete_profiles: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_profiles", b"delete_profiles", "experiment", b"experiment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExperimentRequest: _TypeAlias = DeleteExperimentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteExperimentResponse(_message.Message):
+    """Answer to DeleteExperiment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_PROFILE_COUNT_FIELD_NUMBER: _builtins.int
+    deleted_profile_count: _builtins.int
+    """Profiles that were deleted with it."""
+    def __init__(
+        self,
+        *,
+        deleted_profile_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_profile_count", b"deleted_profile_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteExperimentResponse: _TypeAlias = DeleteExperimentResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class BenchmarkServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentResponse.FromString,
                 _registered_method=True)
+        self.DeleteExperiment = channel.unary_unary(
+                '/msearch.v1.BenchmarkService/DeleteExperiment',
+                request_serializer=msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentResponse.FromString,
+                _registered_method=True)
 
 
 class BenchmarkServiceServicer(object):
@@ -104,6 +109,14 @@ class BenchmarkServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteExperiment(self, request, context):
+        """Deletes an experiment that has ended or was cancelled. Its jobs stay, and so do the profiles that they gave, unless
+        the request says otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BenchmarkServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -131,6 +144,11 @@ def add_BenchmarkServiceServicer_to_server(servicer, server):
                     servicer.CancelExperiment,
                     request_deserializer=msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentResponse.SerializeToString,
+            ),
+            'DeleteExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExperiment,
+                    request_deserializer=msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +287,33 @@ class BenchmarkService(object):
             '/msearch.v1.BenchmarkService/CancelExperiment',
             msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentRequest.SerializeToString,
             msearch_dot_v1_dot_benchmark__service__pb2.CancelExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/msearch.v1.BenchmarkService/DeleteExperiment',
+            msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentRequest.SerializeToString,
+            msearch_dot_v1_dot_benchmark__service__pb2.DeleteExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

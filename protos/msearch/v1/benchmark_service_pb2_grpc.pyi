@@ -48,6 +48,10 @@ class BenchmarkServiceStub:
     """Cancels an experiment: jobs that wait at once, agents are told of the others. What is measured stays. Submitted
     again, it goes on.
     """
+    DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_benchmark_service_pb2.DeleteExperimentRequest, _benchmark_service_pb2.DeleteExperimentResponse]
+    """Deletes an experiment that has ended or was cancelled. Its jobs stay, and so do the profiles that they gave, unless
+    the request says otherwise.
+    """
 
 @_typing.type_check_only
 class BenchmarkServiceAsyncStub(BenchmarkServiceStub):
@@ -68,6 +72,10 @@ class BenchmarkServiceAsyncStub(BenchmarkServiceStub):
     CancelExperiment: _aio.UnaryUnaryMultiCallable[_benchmark_service_pb2.CancelExperimentRequest, _benchmark_service_pb2.CancelExperimentResponse]  # type: ignore[assignment]
     """Cancels an experiment: jobs that wait at once, agents are told of the others. What is measured stays. Submitted
     again, it goes on.
+    """
+    DeleteExperiment: _aio.UnaryUnaryMultiCallable[_benchmark_service_pb2.DeleteExperimentRequest, _benchmark_service_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
+    """Deletes an experiment that has ended or was cancelled. Its jobs stay, and so do the profiles that they gave, unless
+    the request says otherwise.
     """
 
 class BenchmarkServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -116,6 +124,16 @@ class BenchmarkServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_benchmark_service_pb2.CancelExperimentResponse, _abc.Awaitable[_benchmark_service_pb2.CancelExperimentResponse]]:
         """Cancels an experiment: jobs that wait at once, agents are told of the others. What is measured stays. Submitted
         again, it goes on.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteExperiment(
+        self,
+        request: _benchmark_service_pb2.DeleteExperimentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_benchmark_service_pb2.DeleteExperimentResponse, _abc.Awaitable[_benchmark_service_pb2.DeleteExperimentResponse]]:
+        """Deletes an experiment that has ended or was cancelled. Its jobs stay, and so do the profiles that they gave, unless
+        the request says otherwise.
         """
 
 def add_BenchmarkServiceServicer_to_server(servicer: BenchmarkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -100,6 +100,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: the model has no outputs on the sample; run it there, or add them."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 38
     """RESOURCE_EXHAUSTED: the caller's evaluation samples would take more than is kept for one token; delete some."""
+    ERROR_REASON_EXPERIMENT_RUNNING: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION: the experiment runs; cancel it first."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. A failed call carries a `google.rpc.ErrorInfo` detail whose `domain` is
@@ -185,4 +187,6 @@ ERROR_REASON_OUTPUTS_NOT_FOUND: ErrorReason.ValueType  # 37
 """NOT_FOUND: the model has no outputs on the sample; run it there, or add them."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 38
 """RESOURCE_EXHAUSTED: the caller's evaluation samples would take more than is kept for one token; delete some."""
+ERROR_REASON_EXPERIMENT_RUNNING: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION: the experiment runs; cancel it first."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -86,6 +86,7 @@ def write_counts(cells: Iterable[SeenCell]) -> pb.CellCounts:
         failed=counts[CellState.FAILED],
         cancelled=counts[CellState.CANCELLED],
         reused=sum(cell.reused for cell in counted),
+        retried=sum(cell.cell.retries > 0 for cell in counted),
     )
 
 
@@ -104,6 +105,7 @@ def write_cell(seen: SeenCell) -> pb.ExperimentCell:
         job_id=cell.job_id,
         profile=None if seen.profile is None else write_profile(seen.profile),
         failure=None if seen.failure is None else write_failure(seen.failure),
+        retry_count=cell.retries,
     )
 
 
