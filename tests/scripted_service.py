@@ -177,6 +177,11 @@ class Script(
             refuse(context, Code.NOT_FOUND, "PROFILE_NOT_FOUND", f"no profile {request.profile_id}")
         return profiling.GetProfileResponse(profile=self.profiles[request.profile_id])
 
+    def GetProfiles(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._note(request, context)
+        found = [self.profiles[key] for key in request.profile_ids if key in self.profiles]
+        return profiling.GetProfilesResponse(profiles=found)
+
     def ListProfiles(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._note(request, context)
         if request.HasField("model"):

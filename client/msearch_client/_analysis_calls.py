@@ -119,12 +119,7 @@ class AnalysisCalls(ProfileCalls, ExperimentCalls):
                 self.get_job(job)
             found = self.list_profiles(job=job, model=model, load=load, host_class=host_class, include_invalid=True)
             listed += [profile.id for profile in found if kept is None or profile.id in kept]
-        whole = []
-        for number, profile_id in enumerate(listed, 1):
-            whole.append(self.get_profile(profile_id))
-            if progress is not None:
-                progress(number, len(listed))
-        return tuple(whole)
+        return self.get_profiles(listed, progress=progress)
 
 
 def write_report(path: str | os.PathLike[str], profiles: Iterable[Profile], *, title: str = "") -> None:

@@ -42,6 +42,7 @@ LEAST_ROLES: dict[str, Role] = {
     "/msearch.v1.ProfilingService/CancelJobs": Role.PUBLISHER,
     "/msearch.v1.ProfilingService/WatchJob": Role.READER,
     "/msearch.v1.ProfilingService/GetProfile": Role.READER,
+    "/msearch.v1.ProfilingService/GetProfiles": Role.READER,
     "/msearch.v1.ProfilingService/ListProfiles": Role.READER,
     "/msearch.v1.ProfilingService/DownloadForm": Role.READER,
     "/msearch.v1.ProfilingService/ListAgents": Role.READER,

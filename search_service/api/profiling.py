@@ -107,6 +107,10 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
         profile = profiles.get_profile(self._profiling, _given(request.profile_id, "profile_id"))
         return pb.GetProfileResponse(profile=write_profile(profile))
 
+    def GetProfiles(self, request: pb.GetProfilesRequest, context: grpc.ServicerContext) -> pb.GetProfilesResponse:
+        found = profiles.get_profiles(self._profiling, request.profile_ids)
+        return pb.GetProfilesResponse(profiles=[write_profile(profile) for profile in found])
+
     def ListProfiles(self, request: pb.ListProfilesRequest, context: grpc.ServicerContext) -> pb.ListProfilesResponse:
         model = read_reference(request.model, "model") if request.HasField("model") else None
         wanted = ProfileFilter(

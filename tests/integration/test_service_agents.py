@@ -103,6 +103,11 @@ def test_the_whole_life_of_a_job(running: Running, agent: FakeAgent) -> None:
     assert [run.schedule_digest for run in whole.runs] == ["ab" * 32]
     assert list(whole.measurements) == list(a_profile().measurements)
     assert (whole.job_id, whole.attempt, whole.host_json) == (submitted.id, 1, '{"cpu": "x86"}')
+    other = next(profile_id for profile_id in listed if profile_id != first.id)
+    asked = jpb.GetProfilesRequest(profile_ids=[other, "prf_0", first.id, other])
+    several = running.profiling.GetProfiles(asked).profiles
+    assert [profile.id for profile in several] == [other, first.id], "those that are there, in order"
+    assert several[1] == whole
 
 
 def test_a_job_with_a_model_brings_it_with_its_bytes(running: Running, agent: FakeAgent, tmp_path: Path) -> None:

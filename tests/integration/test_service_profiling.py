@@ -366,6 +366,10 @@ CALLS: dict[str, tuple[str, Any, str, str]] = {
     ),
     "unknown profile": ("GetProfile", jpb.GetProfileRequest(profile_id="prf_0"), "PROFILE_NOT_FOUND", ""),
     "no profile id": ("GetProfile", jpb.GetProfileRequest(), "INVALID_FIELD", "profile_id"),
+    "no profile ids": ("GetProfiles", jpb.GetProfilesRequest(), "INVALID_FIELD", "profile_ids"),
+    "many profile ids": (
+        "GetProfiles", jpb.GetProfilesRequest(profile_ids=["prf_0"] * 51), "INVALID_FIELD", "profile_ids",
+    ),
     "unknown agent": ("GetAgent", jpb.GetAgentRequest(agent="nobody"), "AGENT_NOT_FOUND", ""),
     "no agent": ("GetAgent", jpb.GetAgentRequest(), "INVALID_FIELD", "agent"),
     "unknown agent to drain": ("DrainAgent", jpb.DrainAgentRequest(agent="nobody"), "AGENT_NOT_FOUND", ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msearch.v1 import profiles_pb2 as pb
 from msearch.v1 import profiling_service_pb2 as service
@@ -105,6 +105,11 @@ def get_profile(profile_id: str) -> service.GetProfileRequest:
 def download_form(profile_id: str) -> service.DownloadFormRequest:
     """The file that a profile was measured as."""
     return service.DownloadFormRequest(profile_id=profile_id)
+
+
+def get_profiles(profile_ids: Sequence[str]) -> service.GetProfilesRequest:
+    """Some profiles, whole."""
+    return service.GetProfilesRequest(profile_ids=profile_ids)
 
 
 def list_profiles(

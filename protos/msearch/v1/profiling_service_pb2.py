@@ -27,15 +27,15 @@ from msearch.v1 import profiles_pb2 as msearch_dot_v1_dot_profiles__pb2
 from msearch.v1 import registry_service_pb2 as msearch_dot_v1_dot_registry__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"msearch/v1/profiling_service.proto\x12\nmsearch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19msearch/v1/profiles.proto\x1a!msearch/v1/registry_service.proto\"\xca\x01\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.msearch.v1.JobSpec\x12)\n\x05model\x18\x03 \x01(\x0b\x32\x1a.msearch.v1.ModelReference\x12\x15\n\rallow_waiting\x18\x04 \x01(\x08\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x15\n\rexperiment_id\x18\x07 \x01(\t\"1\n\x11SubmitJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\x86\x01\n\x0fListJobsRequest\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.msearch.v1.JobState\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x15\n\rexperiment_id\x18\x05 \x01(\t\"^\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.msearch.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"#\n\x11\x45xplainJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"{\n\x08\x44\x65\x63ision\x12&\n\x04step\x18\x01 \x01(\x0e\x32\x18.msearch.v1.DecisionStep\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x12\x45xplainJobResponse\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\'\n\tdecisions\x18\x02 \x03(\x0b\x32\x14.msearch.v1.Decision\x12\r\n\x05sizes\x18\x03 \x01(\t\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"*\n\x11\x43\x61ncelJobsRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\"B\n\x12\x43\x61ncelJobsResponse\x12\x17\n\x0f\x63\x61ncelled_count\x18\x01 \x01(\x05\x12\x13\n\x0b\x61sked_count\x18\x02 \x01(\x05\"!\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"0\n\x10WatchJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\'\n\x11GetProfileRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\t\":\n\x12GetProfileResponse\x12$\n\x07profile\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Profile\"\xc8\x01\n\x13ListProfilesRequest\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x1a.msearch.v1.ModelReference\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x12\n\nhost_class\x18\x03 \x01(\t\x12\x11\n\tload_text\x18\x04 \x01(\t\x12\x17\n\x0finclude_invalid\x18\x05 \x01(\x08\x12\x0e\n\x06job_id\x18\x06 \x01(\t\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"j\n\x14ListProfilesResponse\x12%\n\x08profiles\x18\x01 \x03(\x0b\x32\x13.msearch.v1.Profile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\")\n\x13\x44ownloadFormRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\t\"%\n\x14\x44ownloadFormResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x13\n\x11ListAgentsRequest\"7\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.msearch.v1.Agent\" \n\x0fGetAgentRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\"0\n\x11\x44rainAgentRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0c\n\x04undo\x18\x02 \x01(\x08\"6\n\x12\x44rainAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent*a\n\x0c\x44\x65\x63isionStep\x12\x1d\n\x19\x44\x45\x43ISION_STEP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x43ISION_STEP_PLACED\x10\x01\x12\x18\n\x14\x44\x45\x43ISION_STEP_LEASED\x10\x02\x32\xe7\x07\n\x10ProfilingService\x12H\n\tSubmitJob\x12\x1c.msearch.v1.SubmitJobRequest\x1a\x1d.msearch.v1.SubmitJobResponse\x12?\n\x06GetJob\x12\x19.msearch.v1.GetJobRequest\x1a\x1a.msearch.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.msearch.v1.ListJobsRequest\x1a\x1c.msearch.v1.ListJobsResponse\x12K\n\nExplainJob\x12\x1d.msearch.v1.ExplainJobRequest\x1a\x1e.msearch.v1.ExplainJobResponse\x12H\n\tCancelJob\x12\x1c.msearch.v1.CancelJobRequest\x1a\x1d.msearch.v1.CancelJobResponse\x12K\n\nCancelJobs\x12\x1d.msearch.v1.CancelJobsRequest\x1a\x1e.msearch.v1.CancelJobsResponse\x12G\n\x08WatchJob\x12\x1b.msearch.v1.WatchJobRequest\x1a\x1c.msearch.v1.WatchJobResponse0\x01\x12K\n\nGetProfile\x12\x1d.msearch.v1.GetProfileRequest\x1a\x1e.msearch.v1.GetProfileResponse\x12Q\n\x0cListProfiles\x12\x1f.msearch.v1.ListProfilesRequest\x1a .msearch.v1.ListProfilesResponse\x12S\n\x0c\x44ownloadForm\x12\x1f.msearch.v1.DownloadFormRequest\x1a .msearch.v1.DownloadFormResponse0\x01\x12K\n\nListAgents\x12\x1d.msearch.v1.ListAgentsRequest\x1a\x1e.msearch.v1.ListAgentsResponse\x12\x45\n\x08GetAgent\x12\x1b.msearch.v1.GetAgentRequest\x1a\x1c.msearch.v1.GetAgentResponse\x12K\n\nDrainAgent\x12\x1d.msearch.v1.DrainAgentRequest\x1a\x1e.msearch.v1.DrainAgentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"msearch/v1/profiling_service.proto\x12\nmsearch.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19msearch/v1/profiles.proto\x1a!msearch/v1/registry_service.proto\"\xca\x01\n\x10SubmitJobRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x04spec\x18\x02 \x01(\x0b\x32\x13.msearch.v1.JobSpec\x12)\n\x05model\x18\x03 \x01(\x0b\x32\x1a.msearch.v1.ModelReference\x12\x15\n\rallow_waiting\x18\x04 \x01(\x08\x12\x14\n\x0cmax_attempts\x18\x05 \x01(\x05\x12\x10\n\x08priority\x18\x06 \x01(\x05\x12\x15\n\rexperiment_id\x18\x07 \x01(\t\"1\n\x11SubmitJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\x1f\n\rGetJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\x0eGetJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\x86\x01\n\x0fListJobsRequest\x12#\n\x05state\x18\x01 \x01(\x0e\x32\x14.msearch.v1.JobState\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\x15\n\rexperiment_id\x18\x05 \x01(\t\"^\n\x10ListJobsResponse\x12\x1d\n\x04jobs\x18\x01 \x03(\x0b\x32\x0f.msearch.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\"#\n\x11\x45xplainJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"{\n\x08\x44\x65\x63ision\x12&\n\x04step\x18\x01 \x01(\x0e\x32\x18.msearch.v1.DecisionStep\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Y\n\x12\x45xplainJobResponse\x12\x0b\n\x03why\x18\x01 \x01(\t\x12\'\n\tdecisions\x18\x02 \x03(\x0b\x32\x14.msearch.v1.Decision\x12\r\n\x05sizes\x18\x03 \x01(\t\"\"\n\x10\x43\x61ncelJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"1\n\x11\x43\x61ncelJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"*\n\x11\x43\x61ncelJobsRequest\x12\x15\n\rexperiment_id\x18\x01 \x01(\t\"B\n\x12\x43\x61ncelJobsResponse\x12\x17\n\x0f\x63\x61ncelled_count\x18\x01 \x01(\x05\x12\x13\n\x0b\x61sked_count\x18\x02 \x01(\x05\"!\n\x0fWatchJobRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\"0\n\x10WatchJobResponse\x12\x1c\n\x03job\x18\x01 \x01(\x0b\x32\x0f.msearch.v1.Job\"\'\n\x11GetProfileRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\t\":\n\x12GetProfileResponse\x12$\n\x07profile\x18\x01 \x01(\x0b\x32\x13.msearch.v1.Profile\")\n\x12GetProfilesRequest\x12\x13\n\x0bprofile_ids\x18\x01 \x03(\t\"<\n\x13GetProfilesResponse\x12%\n\x08profiles\x18\x01 \x03(\x0b\x32\x13.msearch.v1.Profile\"\xc8\x01\n\x13ListProfilesRequest\x12)\n\x05model\x18\x01 \x01(\x0b\x32\x1a.msearch.v1.ModelReference\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x12\n\nhost_class\x18\x03 \x01(\t\x12\x11\n\tload_text\x18\x04 \x01(\t\x12\x17\n\x0finclude_invalid\x18\x05 \x01(\x08\x12\x0e\n\x06job_id\x18\x06 \x01(\t\x12\x11\n\tpage_size\x18\x07 \x01(\x05\x12\x12\n\npage_token\x18\x08 \x01(\t\"j\n\x14ListProfilesResponse\x12%\n\x08profiles\x18\x01 \x03(\x0b\x32\x13.msearch.v1.Profile\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\")\n\x13\x44ownloadFormRequest\x12\x12\n\nprofile_id\x18\x01 \x01(\t\"%\n\x14\x44ownloadFormResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"\x13\n\x11ListAgentsRequest\"7\n\x12ListAgentsResponse\x12!\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x11.msearch.v1.Agent\" \n\x0fGetAgentRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\"4\n\x10GetAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent\"0\n\x11\x44rainAgentRequest\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0c\n\x04undo\x18\x02 \x01(\x08\"6\n\x12\x44rainAgentResponse\x12 \n\x05\x61gent\x18\x01 \x01(\x0b\x32\x11.msearch.v1.Agent*a\n\x0c\x44\x65\x63isionStep\x12\x1d\n\x19\x44\x45\x43ISION_STEP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x43ISION_STEP_PLACED\x10\x01\x12\x18\n\x14\x44\x45\x43ISION_STEP_LEASED\x10\x02\x32\xb7\x08\n\x10ProfilingService\x12H\n\tSubmitJob\x12\x1c.msearch.v1.SubmitJobRequest\x1a\x1d.msearch.v1.SubmitJobResponse\x12?\n\x06GetJob\x12\x19.msearch.v1.GetJobRequest\x1a\x1a.msearch.v1.GetJobResponse\x12\x45\n\x08ListJobs\x12\x1b.msearch.v1.ListJobsRequest\x1a\x1c.msearch.v1.ListJobsResponse\x12K\n\nExplainJob\x12\x1d.msearch.v1.ExplainJobRequest\x1a\x1e.msearch.v1.ExplainJobResponse\x12H\n\tCancelJob\x12\x1c.msearch.v1.CancelJobRequest\x1a\x1d.msearch.v1.CancelJobResponse\x12K\n\nCancelJobs\x12\x1d.msearch.v1.CancelJobsRequest\x1a\x1e.msearch.v1.CancelJobsResponse\x12G\n\x08WatchJob\x12\x1b.msearch.v1.WatchJobRequest\x1a\x1c.msearch.v1.WatchJobResponse0\x01\x12K\n\nGetProfile\x12\x1d.msearch.v1.GetProfileRequest\x1a\x1e.msearch.v1.GetProfileResponse\x12N\n\x0bGetProfiles\x12\x1e.msearch.v1.GetProfilesRequest\x1a\x1f.msearch.v1.GetProfilesResponse\x12Q\n\x0cListProfiles\x12\x1f.msearch.v1.ListProfilesRequest\x1a .msearch.v1.ListProfilesResponse\x12S\n\x0c\x44ownloadForm\x12\x1f.msearch.v1.DownloadFormRequest\x1a .msearch.v1.DownloadFormResponse0\x01\x12K\n\nListAgents\x12\x1d.msearch.v1.ListAgentsRequest\x1a\x1e.msearch.v1.ListAgentsResponse\x12\x45\n\x08GetAgent\x12\x1b.msearch.v1.GetAgentRequest\x1a\x1c.msearch.v1.GetAgentResponse\x12K\n\nDrainAgent\x12\x1d.msearch.v1.DrainAgentRequest\x1a\x1e.msearch.v1.DrainAgentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'msearch.v1.profiling_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECISIONSTEP']._serialized_start=2018
-  _globals['_DECISIONSTEP']._serialized_end=2115
+  _globals['_DECISIONSTEP']._serialized_start=2123
+  _globals['_DECISIONSTEP']._serialized_end=2220
   _globals['_SUBMITJOBREQUEST']._serialized_start=146
   _globals['_SUBMITJOBREQUEST']._serialized_end=348
   _globals['_SUBMITJOBRESPONSE']._serialized_start=350
@@ -70,26 +70,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROFILEREQUEST']._serialized_end=1291
   _globals['_GETPROFILERESPONSE']._serialized_start=1293
   _globals['_GETPROFILERESPONSE']._serialized_end=1351
-  _globals['_LISTPROFILESREQUEST']._serialized_start=1354
-  _globals['_LISTPROFILESREQUEST']._serialized_end=1554
-  _globals['_LISTPROFILESRESPONSE']._serialized_start=1556
-  _globals['_LISTPROFILESRESPONSE']._serialized_end=1662
-  _globals['_DOWNLOADFORMREQUEST']._serialized_start=1664
-  _globals['_DOWNLOADFORMREQUEST']._serialized_end=1705
-  _globals['_DOWNLOADFORMRESPONSE']._serialized_start=1707
-  _globals['_DOWNLOADFORMRESPONSE']._serialized_end=1744
-  _globals['_LISTAGENTSREQUEST']._serialized_start=1746
-  _globals['_LISTAGENTSREQUEST']._serialized_end=1765
-  _globals['_LISTAGENTSRESPONSE']._serialized_start=1767
-  _globals['_LISTAGENTSRESPONSE']._serialized_end=1822
-  _globals['_GETAGENTREQUEST']._serialized_start=1824
-  _globals['_GETAGENTREQUEST']._serialized_end=1856
-  _globals['_GETAGENTRESPONSE']._serialized_start=1858
-  _globals['_GETAGENTRESPONSE']._serialized_end=1910
-  _globals['_DRAINAGENTREQUEST']._serialized_start=1912
-  _globals['_DRAINAGENTREQUEST']._serialized_end=1960
-  _globals['_DRAINAGENTRESPONSE']._serialized_start=1962
-  _globals['_DRAINAGENTRESPONSE']._serialized_end=2016
-  _globals['_PROFILINGSERVICE']._serialized_start=2118
-  _globals['_PROFILINGSERVICE']._serialized_end=3117
+  _globals['_GETPROFILESREQUEST']._serialized_start=1353
+  _globals['_GETPROFILESREQUEST']._serialized_end=1394
+  _globals['_GETPROFILESRESPONSE']._serialized_start=1396
+  _globals['_GETPROFILESRESPONSE']._serialized_end=1456
+  _globals['_LISTPROFILESREQUEST']._serialized_start=1459
+  _globals['_LISTPROFILESREQUEST']._serialized_end=1659
+  _globals['_LISTPROFILESRESPONSE']._serialized_start=1661
+  _globals['_LISTPROFILESRESPONSE']._serialized_end=1767
+  _globals['_DOWNLOADFORMREQUEST']._serialized_start=1769
+  _globals['_DOWNLOADFORMREQUEST']._serialized_end=1810
+  _globals['_DOWNLOADFORMRESPONSE']._serialized_start=1812
+  _globals['_DOWNLOADFORMRESPONSE']._serialized_end=1849
+  _globals['_LISTAGENTSREQUEST']._serialized_start=1851
+  _globals['_LISTAGENTSREQUEST']._serialized_end=1870
+  _globals['_LISTAGENTSRESPONSE']._serialized_start=1872
+  _globals['_LISTAGENTSRESPONSE']._serialized_end=1927
+  _globals['_GETAGENTREQUEST']._serialized_start=1929
+  _globals['_GETAGENTREQUEST']._serialized_end=1961
+  _globals['_GETAGENTRESPONSE']._serialized_start=1963
+  _globals['_GETAGENTRESPONSE']._serialized_end=2015
+  _globals['_DRAINAGENTREQUEST']._serialized_start=2017
+  _globals['_DRAINAGENTREQUEST']._serialized_end=2065
+  _globals['_DRAINAGENTRESPONSE']._serialized_start=2067
+  _globals['_DRAINAGENTRESPONSE']._serialized_end=2121
+  _globals['_PROFILINGSERVICE']._serialized_start=2223
+  _globals['_PROFILINGSERVICE']._serialized_end=3302
 # @@protoc_insertion_point(module_scope)

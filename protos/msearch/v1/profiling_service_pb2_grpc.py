@@ -75,6 +75,11 @@ class ProfilingServiceStub(object):
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfileRequest.SerializeToString,
                 response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfileResponse.FromString,
                 _registered_method=True)
+        self.GetProfiles = channel.unary_unary(
+                '/msearch.v1.ProfilingService/GetProfiles',
+                request_serializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfilesRequest.SerializeToString,
+                response_deserializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfilesResponse.FromString,
+                _registered_method=True)
         self.ListProfiles = channel.unary_unary(
                 '/msearch.v1.ProfilingService/ListProfiles',
                 request_serializer=msearch_dot_v1_dot_profiling__service__pb2.ListProfilesRequest.SerializeToString,
@@ -163,6 +168,13 @@ class ProfilingServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetProfiles(self, request, context):
+        """Returns those of some profiles that are there, with histograms and runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProfiles(self, request, context):
         """Lists profiles, newest first, without histograms and runs.
         """
@@ -240,6 +252,11 @@ def add_ProfilingServiceServicer_to_server(servicer, server):
                     servicer.GetProfile,
                     request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfileRequest.FromString,
                     response_serializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfileResponse.SerializeToString,
+            ),
+            'GetProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetProfiles,
+                    request_deserializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfilesRequest.FromString,
+                    response_serializer=msearch_dot_v1_dot_profiling__service__pb2.GetProfilesResponse.SerializeToString,
             ),
             'ListProfiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProfiles,
@@ -484,6 +501,33 @@ class ProfilingService(object):
             '/msearch.v1.ProfilingService/GetProfile',
             msearch_dot_v1_dot_profiling__service__pb2.GetProfileRequest.SerializeToString,
             msearch_dot_v1_dot_profiling__service__pb2.GetProfileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/msearch.v1.ProfilingService/GetProfiles',
+            msearch_dot_v1_dot_profiling__service__pb2.GetProfilesRequest.SerializeToString,
+            msearch_dot_v1_dot_profiling__service__pb2.GetProfilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

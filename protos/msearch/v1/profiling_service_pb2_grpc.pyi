@@ -51,6 +51,8 @@ class ProfilingServiceStub:
     """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfileRequest, _profiling_service_pb2.GetProfileResponse]
     """Returns one profile."""
+    GetProfiles: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfilesRequest, _profiling_service_pb2.GetProfilesResponse]
+    """Returns those of some profiles that are there, with histograms and runs."""
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]
     """Lists profiles, newest first, without histograms and runs."""
     DownloadForm: _grpc.UnaryStreamMultiCallable[_profiling_service_pb2.DownloadFormRequest, _profiling_service_pb2.DownloadFormResponse]
@@ -85,6 +87,8 @@ class ProfilingServiceAsyncStub(ProfilingServiceStub):
     """
     GetProfile: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfileRequest, _profiling_service_pb2.GetProfileResponse]  # type: ignore[assignment]
     """Returns one profile."""
+    GetProfiles: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.GetProfilesRequest, _profiling_service_pb2.GetProfilesResponse]  # type: ignore[assignment]
+    """Returns those of some profiles that are there, with histograms and runs."""
     ListProfiles: _aio.UnaryUnaryMultiCallable[_profiling_service_pb2.ListProfilesRequest, _profiling_service_pb2.ListProfilesResponse]  # type: ignore[assignment]
     """Lists profiles, newest first, without histograms and runs."""
     DownloadForm: _aio.UnaryStreamMultiCallable[_profiling_service_pb2.DownloadFormRequest, _profiling_service_pb2.DownloadFormResponse]  # type: ignore[assignment]
@@ -164,6 +168,14 @@ class ProfilingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_profiling_service_pb2.GetProfileResponse, _abc.Awaitable[_profiling_service_pb2.GetProfileResponse]]:
         """Returns one profile."""
+
+    @_abc_1.abstractmethod
+    def GetProfiles(
+        self,
+        request: _profiling_service_pb2.GetProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profiling_service_pb2.GetProfilesResponse, _abc.Awaitable[_profiling_service_pb2.GetProfilesResponse]]:
+        """Returns those of some profiles that are there, with histograms and runs."""
 
     @_abc_1.abstractmethod
     def ListProfiles(
