@@ -43,7 +43,8 @@ class Settings:
     `require_tokens` is "always", "never", or "auto": once a token was ever created. `lease_s`: seconds after which an
     agent that does not renew loses its job. `refit_every_s`: seconds between two looks whether the accuracy predictor
     is to be fitted anew; 0 leaves that to RefitPredictor. `evaluation_sample_quota_bytes`: what the evaluation samples
-    of one token may take together; 0 sets no limit.
+    of one token may take together; 0 sets no limit. `keep_experiments_days`, `keep_profiles_days` and `keep_jobs_days`:
+    days after which what has ended is pruned (docs/operating.md); 0 keeps it for ever.
     """
 
     data_dir: Path
@@ -65,6 +66,9 @@ class Settings:
     require_tokens: str = "auto"
     lease_s: int = 30
     refit_every_s: int = 60
+    keep_experiments_days: int = 0
+    keep_profiles_days: int = 0
+    keep_jobs_days: int = 0
 
     @property
     def listens_on_loopback(self) -> bool:
@@ -123,6 +127,9 @@ def read_settings(environment: Mapping[str, str] | None = None, **flags: str | P
         grace_s=integer("grace_s", lowest=0),
         lease_s=integer("lease_s"),
         refit_every_s=integer("refit_every_s", lowest=0),
+        keep_experiments_days=integer("keep_experiments_days", lowest=0),
+        keep_profiles_days=integer("keep_profiles_days", lowest=0),
+        keep_jobs_days=integer("keep_jobs_days", lowest=0),
         tls=_check_tls(*(text(name, "") for name in ("listen_tls_cert", "listen_tls_key", "listen_tls_client_ca"))),
         require_tokens=_check_one_of("REQUIRE_TOKENS", text("require_tokens", _DEFAULTS.require_tokens), TOKEN_RULES),
     )

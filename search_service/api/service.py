@@ -36,6 +36,7 @@ from search_service.usecases.orders import check_order, parse_order
 from search_service.usecases.profiling import Profiling
 from search_service.usecases.refitting import Refitter, refit_if_worthwhile
 from search_service.usecases.registry import CardReader, NewInspection, Registry
+from search_service.usecases.retention import Pruned, Retention, prune
 from search_service.usecases.revising import Reviser
 from search_service.usecases.searcher import Searcher
 from search_service.usecases.signature_cache import SignatureCache
@@ -150,6 +151,11 @@ class Service:
             tls=settings.tls,
             handlers=handlers,
         )
+        self._retention = Retention.of_days(
+            experiments=settings.keep_experiments_days,
+            profiles=settings.keep_profiles_days,
+            jobs=settings.keep_jobs_days,
+        )
         self._follower = Follower(self._catalogue, _note_failure)
         self._housekeeper = Repeating(
             "msearch-housekeeper", self._keep_house, interval_s=HOUSEKEEPING_INTERVAL_S, failed=_note_failure
@@ -215,18 +221,22 @@ class Service:
         return bool(list_tokens(self._access))
 
     def _keep_house(self) -> None:
-        """Clears what killed processes and old requests leave behind."""
+        """Clears what killed processes and old requests leave behind, and prunes what is not kept any longer."""
         forgotten = forget_old_requests(self._registry)
         expired = sweep_samples(self.evidence)
         swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
         dropped = drop_unused_blobs(self._registry)
-        if forgotten or expired or swept or dropped:
+        pruned = prune(self._experimenting, self._retention)
+        if forgotten or expired or swept or dropped or pruned != Pruned():
             _log.info(
                 "house_kept",
                 requests_forgotten=forgotten,
                 samples_expired=expired,
                 uploads_swept=swept,
                 blobs_dropped=dropped,
+                experiments_pruned=pruned.experiments,
+                profiles_pruned=pruned.profiles,
+                jobs_pruned=pruned.jobs,
             )
 
     def _keep_leases(self) -> None:
