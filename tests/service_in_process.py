@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +124,13 @@ def refused() -> Iterator[list[Refusal]]:
     except grpc.RpcError as error:
         caught.append(read_refusal(error))
     assert caught, "the call was answered"
+
+
+def refusal(call: Callable[[], object]) -> Refusal:
+    """What the call fails with."""
+    with refused() as caught:
+        call()
+    return caught[0]
 
 
 def read_refusal(error: grpc.RpcError) -> Refusal:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
-from typer.testing import Result
 
+from tests.cli_output import document, failure
 from tests.integration.commands import Run
 from tests.small_zoo import make_card, make_table, write_net, write_zoo
 
@@ -25,17 +24,6 @@ def zoo(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.stdout == "3 registered, 0 skipped, 0 failed\n"
     assert result.stderr == ""
     return folder
-
-
-def document(result: Result) -> Any:
-    """The one JSON document on stdout."""
-    return json.loads(result.stdout)
-
-
-def failure(result: Result) -> Any:
-    """The one JSON document on stderr; stdout is empty."""
-    assert result.stdout == ""
-    return json.loads(result.stderr)
 
 
 def test_query_ranks_for_people(run: Run, zoo: Path) -> None:

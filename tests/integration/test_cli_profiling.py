@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import signal
@@ -27,6 +26,7 @@ from msearch.v1 import search_service_pb2 as search
 from msearch.v1 import types_pb2 as types
 from msearch_client.cli import agent as agent_command
 from msearch_client.cli import app
+from tests.cli_output import document, failure
 from tests.scripted_service import Script, make_agent, make_job, make_model, make_profile, scripted_service
 from tests.signatures import blank_signature
 
@@ -65,17 +65,6 @@ def run(address: str) -> Run:
         return result
 
     return call
-
-
-def document(result: Result) -> Any:
-    """The one JSON document on stdout."""
-    return json.loads(result.stdout)
-
-
-def failure(result: Result) -> Any:
-    """The one JSON document on stderr; stdout is empty."""
-    assert result.stdout == ""
-    return json.loads(result.stderr)
 
 
 def rejected(name: str, **fields: Any) -> profiles.Profile:

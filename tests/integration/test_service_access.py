@@ -49,7 +49,7 @@ from search_service.storage import open_database
 from search_service.usecases.tokens import create_token, digest_secret
 from tests.certificates import Authority
 from tests.fake_agent import FakeAgent, a_profile, a_spec, an_agent, bearer
-from tests.service_in_process import Refusal, Running, card, header, refused, service_in_process
+from tests.service_in_process import Running, card, header, refusal, service_in_process
 from tests.service_process import service_process
 
 STUBS = {
@@ -128,12 +128,6 @@ def guard(folder: Path, database: Database | None = None) -> Iterator[Guarded]:
     ) as running:  # fmt: skip
         access = open_access(running.database)
         yield Guarded(running, {role: create_token(access, f"the {role}", role)[1] for role in Role})
-
-
-def refusal(call: Callable[[], object]) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def test_every_rpc_has_its_role() -> None:

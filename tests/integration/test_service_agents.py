@@ -23,7 +23,7 @@ from search_service.api.waiting import WaitingRoom
 from search_service.domain.ports import Database
 from search_service.storage import open_blob_store, open_database
 from tests.fake_agent import FakeAgent, a_profile, a_spec, an_agent
-from tests.service_in_process import Refusal, Running, chunk, header, refused, service_in_process, upload
+from tests.service_in_process import Running, chunk, header, refusal, service_in_process, upload
 from tests.small_zoo import make_card, write_net
 
 
@@ -62,12 +62,6 @@ def until(condition: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def refusal(call: Callable[[], object]) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def test_the_whole_life_of_a_job(running: Running, agent: FakeAgent) -> None:

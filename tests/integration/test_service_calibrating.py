@@ -13,7 +13,7 @@ from msearch.v1 import evaluation_service_pb2 as epb
 from msearch.v1 import types_pb2
 from search_service.domain.ports import Database
 from tests.evaluation_at_work import SmallRegistry, complete, fill_registry, points_of, rows_of, some_outputs
-from tests.service_in_process import Refusal, refused, service_in_process
+from tests.service_in_process import refusal, service_in_process
 from tests.small_zoo import COLUMNS, make_table
 
 ROWS = 30
@@ -24,12 +24,6 @@ def registry(tmp_path: Path, database: Database) -> Iterator[SmallRegistry]:
     """On each kind of database: three models, three sources."""
     with service_in_process(tmp_path, database) as running:
         yield fill_registry(running, tmp_path)
-
-
-def refusal(call: Any) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def put_samples(registry: SmallRegistry, *names: str) -> dict[str, str]:

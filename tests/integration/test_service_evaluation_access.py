@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from search_service.domain.ports import Database
 from search_service.usecases.tokens import create_token
 from tests.evaluation_at_work import SmallRegistry, a_target_table, complete, fill_registry, rows_of, some_outputs
 from tests.fake_agent import Metadata, bearer
-from tests.service_in_process import Refusal, refused, service_in_process
+from tests.service_in_process import refusal, service_in_process
 from tests.small_zoo import make_table
 
 TARGET = rows_of(a_target_table())
@@ -46,12 +45,6 @@ def guarded(tmp_path: Path, database: Database) -> Iterator[Guarded]:
         }
         secrets = {name: create_token(access, name, role)[1] for name, role in roles.items()}
         yield Guarded(fill_registry(running, tmp_path, bearer(secrets["publisher"])), secrets)
-
-
-def refusal(call: Callable[[], Any]) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def test_a_target_is_there_for_its_token_alone(guarded: Guarded) -> None:

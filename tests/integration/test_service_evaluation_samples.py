@@ -28,7 +28,7 @@ from tests.evaluation_at_work import (
     sample_messages,
     some_outputs,
 )
-from tests.service_in_process import Refusal, refused, service_in_process
+from tests.service_in_process import refusal, service_in_process
 from tests.small_zoo import make_table
 
 ROWS, POINTS = epb.PutEvaluationSampleRequest.CONTENT_ROWS, epb.PutEvaluationSampleRequest.CONTENT_POINTS
@@ -48,12 +48,6 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallRegistry]:
     folder = tmp_path_factory.mktemp("idle")
     with service_in_process(folder) as running:
         yield fill_registry(running, folder)
-
-
-def refusal(call: Any) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def test_rows_are_stored_and_sketched_as_a_search_would(registry: SmallRegistry) -> None:

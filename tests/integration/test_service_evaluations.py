@@ -29,7 +29,7 @@ from tests.evaluation_at_work import (
     some_outputs,
 )
 from tests.fake_agent import a_spec
-from tests.service_in_process import Refusal, refused, service_in_process
+from tests.service_in_process import refusal, service_in_process
 from tests.small_zoo import make_table
 
 POINTS = epb.PutEvaluationSampleRequest.CONTENT_POINTS
@@ -52,12 +52,6 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallRegistry]:
     folder = tmp_path_factory.mktemp("idle")
     with service_in_process(folder) as running:
         yield fill_registry(running, folder)
-
-
-def refusal(call: Any) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def job_of(registry: SmallRegistry, job_id: str) -> ppb.Job:

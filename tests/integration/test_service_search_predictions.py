@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ from tests.forecasts_at_work import (
     ticks_of,
 )
 from tests.made_up_accuracy import CLASSES, outputs
-from tests.service_in_process import Refusal, card, header, names, refused, service_in_process
+from tests.service_in_process import card, header, names, refusal, service_in_process
 from tests.signatures import SPACE
 
 
@@ -55,12 +54,6 @@ def ran(idle: SmallRegistry) -> MadeUpTarget:
     target = put_target(idle, 1)
     run_all(idle, target, 1)
     return target
-
-
-def refusal(call: Any) -> Refusal:
-    with refused() as caught:
-        call()
-    return caught[0]
 
 
 def predicted(ranking: spb.Ranking) -> dict[str, float]:
