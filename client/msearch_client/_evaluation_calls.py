@@ -87,7 +87,10 @@ class EvaluationCalls(SampleCalls):
             NotFoundError: there is no such model or sample.
             InvalidArgumentError: rows or classes do not fit the sample or the model.
         """
-        values = np.ascontiguousarray(probabilities, "<f4")
+        try:
+            values = np.ascontiguousarray(probabilities, "<f4")
+        except (TypeError, ValueError) as error:
+            raise LocalError(f"outputs must be an array of numbers [rows, classes]: {error}") from None
         if values.ndim != 2 or not values.size:
             raise LocalError(f"outputs must be an array [rows, classes], not {list(values.shape)}")
         data = values.tobytes()

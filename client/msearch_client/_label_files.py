@@ -12,7 +12,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,10 +97,15 @@ def write_label_file(path: Path, entries: Sequence[LabelEntry]) -> None:
 def _read(path: Path) -> list[dict[str, Any]]:
     kind = path.suffix.lower()
     if kind == ".parquet":
-        return list(pq.read_table(path).to_pylist())
+        table = pq.read_table(path)
+        _check_columns(path, table.column_names)
+        return list(table.to_pylist())
     text = path.read_text(encoding="utf-8-sig")
     if kind == ".csv":
-        return list(csv.DictReader(io.StringIO(text)))
+        reader = csv.DictReader(io.StringIO(text))
+        # Also where no row follows: a file that is not ours is never written over.
+        _check_columns(path, reader.fieldnames or (ROW, LABEL))
+        return list(reader)
     found = json.loads(text)
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise ValueError('it must be a list of objects such as {"row": 17, "label": "cat"}')
@@ -124,10 +129,14 @@ def _encode(kind: str, values: list[dict[str, Any]]) -> bytes:
     return stream.getvalue().encode()
 
 
-def _entry(path: Path, place: int, values: dict[str, Any]) -> LabelEntry:
-    if ROW not in values or LABEL not in values:
-        named = ", ".join(str(name) for name in values) or "none"
+def _check_columns(path: Path, names: Collection[str]) -> None:
+    if ROW not in names or LABEL not in names:
+        named = ", ".join(str(name) for name in names) or "none"
         raise LocalError(f"{path} needs the columns `row` and `label`; it has {named}")
+
+
+def _entry(path: Path, place: int, values: dict[str, Any]) -> LabelEntry:
+    _check_columns(path, values)
     try:
         row = int(_label_text(values[ROW]) or "")
     except ValueError:

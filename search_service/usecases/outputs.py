@@ -142,7 +142,7 @@ def _gather(shape: Shape, chunks: Iterable[bytes]) -> NDArray[np.float32]:
         raise invalid(
             "chunk",
             f"{more}{min(len(data), shape.size_bytes)} bytes arrived, but {shape.rows} rows of {len(shape.classes)} "
-            f"float32 are {shape.size_bytes}",
+            f"float32 are {shape.size_bytes}: give one column for each of these classes",
             Reason.INVALID_DATA,
         )
     return np.frombuffer(bytes(data), "<f4").reshape(shape.rows, len(shape.classes)).astype(np.float32, copy=False)

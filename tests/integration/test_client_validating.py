@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from msearch_card import parse_card
-from msearch_client import Client, LocalError
+from msearch_client import Client, InvalidArgumentError, LocalError
 from msearch_client.cli import app
 from msearch_running import run_model
 from tests.small_zoo import make_card, make_table, write_net, write_zoo
@@ -168,6 +168,10 @@ def test_outputs_that_were_computed_elsewhere_count_as_evidence(client: Client, 
     assert swapped.accuracy == pytest.approx(labels.count("dog") / 40)
     with pytest.raises(LocalError, match="must be an array"):
         client.add_outputs(hosted, sample, [0.5, 0.5])
+    with pytest.raises(LocalError, match="must be an array of numbers"):
+        client.add_outputs(hosted, sample, [["a", "b"]])
+    with pytest.raises(InvalidArgumentError, match="one column for each of these classes"):
+        client.add_outputs(hosted, sample, np.ones((40, 1)))
 
 
 def test_with_json_a_note_is_json_too(run: Any, folder: Path) -> None:

@@ -98,6 +98,7 @@ def test_labels_as_data_sets_write_them(tmp_path: Path) -> None:
         ("a.csv", "row,label\n60,cat\n", "there is no row 60: the target has rows 0 to 59"),
         ("a.csv", "row,label\nx,cat\n", "entry 1: 'x' is no row number"),
         ("a.csv", "number,class\n1,cat\n", "needs the columns `row` and `label`; it has number, class"),
+        ("a.csv", "some notes of mine\n", "needs the columns `row` and `label`; it has some notes of mine"),
         ("a.csv", "row,label\n3,cat\n3,dog\n", "labels row 3 twice, as 'cat' and as 'dog'"),
         ("a.json", '{"row": 3}', "must be a list of objects"),
         ("a.json", "[", "cannot read the labels in"),
