@@ -74,8 +74,7 @@ def measure_style(texts: Sequence[str | None], characters: Characters, words: Wo
         words: of these texts.
     """
     count = len(texts)
-    codes = characters.codes[words.starts]
-    mark = words.alone & ((codes < _MARK_CODES) | (codes > 0x9FFF))  # a Han or kana character is a word
+    codes, mark = characters.codes[words.starts], words.marks
     owners, lengths = words.owners[~mark], words.lengths[~mark]
     sizes = np.bincount(owners, minlength=count)
     letters = np.bincount(owners, lengths, count)

@@ -24,6 +24,7 @@ SPACE = 32
 
 _SEED, _POSITIONS = 5, 2
 _GRAM = 3
+_LAST_MARK = 0x303F  # of the block of Chinese and Japanese punctuation, before the kana
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,14 +39,14 @@ class Characters:
 class Words:
     """Words in their order [w]: hash, text it is of, place of its first character in `Characters`, characters.
 
-    `alone` says of a word that it is one of those characters that always stand alone.
+    `marks` says which are punctuation marks or symbols, and no words in the narrow sense.
     """
 
     hashes: NDArray[np.uint64]
     owners: NDArray[np.int64]
     starts: NDArray[np.int64]
     lengths: NDArray[np.int64]
-    alone: NDArray[np.bool_]
+    marks: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,7 +102,11 @@ def _is_space(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
 def _stands_alone(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Whether a lower-case character is a word of its own: punctuation, a symbol, a Han or kana character."""
     letter = within(codes, ord("a"), ord("z")) | within(codes, ord("0"), ord("9")) | within(codes, 0xC0, 0x10FFFF)
-    return ~letter | within(codes, 0x2010, 0x2BFF) | within(codes, 0x3001, 0x9FFF)
+    return ~letter | within(codes, 0x2010, 0x2BFF) | within(codes, 0x3001, _LAST_MARK) | _is_han_or_kana(codes)
+
+
+def _is_han_or_kana(codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    return within(codes, _LAST_MARK + 1, 0x9FFF)
 
 
 def within(codes: NDArray[np.uint32], first: int, last: int) -> NDArray[np.bool_]:
@@ -124,7 +129,8 @@ def find_words(characters: Characters) -> Words:
     steps = np.arange(len(codes)) - starts[np.cumsum(first) - 1]
     terms = _mix_codes(codes) * positions[np.minimum(steps, len(positions) - 1)]
     lengths = np.diff(np.append(starts, len(codes)))
-    return Words(mix_words(np.add.reduceat(terms, starts)), owners[starts], places[starts], lengths, alone[starts])
+    marks = alone[starts] & ~_is_han_or_kana(codes[starts])
+    return Words(mix_words(np.add.reduceat(terms, starts)), owners[starts], places[starts], lengths, marks)
 
 
 def hash_words(words: Sequence[str]) -> NDArray[np.uint64]:

@@ -31,7 +31,7 @@ SPACES = {
 SIGNATURES = {
     "image": "6480296b54eaabd84b9caede3cc107ccaeaba09fc8b0b5fc2082205418a11d46",
     "text": "1f3a2c026ad61958f345ce7b701f84b03b6ea5bac783d9e4ff7c2cd5cdba8101",
-    "words": "1201a06351527e5879e6ca87de053407724448a5f9f89cb267ad585f8ecb689e",
+    "words": "d2b6b71e6dacac55357479c697552c49f61a543881581af497befc616f35778c",
     "embedding": "01b97f43019dd4e5e18d53da15ccee43f019d25e919402f555208fca4f551e26",
     "merged": "1cce76dbd5da05cabdd1c4c5658f015c6fc67033cd3c8a2dc8a1096e4f8fb184",
 }

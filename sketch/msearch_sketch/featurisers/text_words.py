@@ -137,8 +137,7 @@ def _sum_meanings(
 
 def _is_told(characters: Characters, words: Words) -> NDArray[np.bool_]:
     """Words that mean something: no marks, which are style, and no numbers, which are endless. [w]"""
-    codes = characters.codes[words.starts]
-    return (codes >= ord("a")) & ~(words.alone & (codes < 0x3040))
+    return (characters.codes[words.starts] >= ord("a")) & ~words.marks
 
 
 def _hash_unknown(characters: Characters, words: Words, unknown: NDArray[np.bool_], texts: int) -> NDArray[np.float64]:
@@ -171,7 +170,7 @@ def _weigh_valences(words: Words, places: NDArray[np.int64], table: WordTable, t
     whole = 100 * _AS_IT_IS  # a word of full praise
     praise = np.bincount(words.owners, np.maximum(values, 0), texts)
     blame = np.bincount(words.owners, np.maximum(-values, 0), texts)
-    sizes = np.bincount(words.owners[~words.alone], minlength=texts) + _VALENCE_PRIOR_WORDS
+    sizes = np.bincount(words.owners[~words.marks], minlength=texts) + _VALENCE_PRIOR_WORDS
     balance = praise - blame
     return np.stack(
         [
