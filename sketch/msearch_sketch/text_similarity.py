@@ -96,8 +96,8 @@ def compare_texts(a: TextProfile, b: TextProfile) -> list[int]:
         _weighted_jaccard(a.tokens, b.tokens),
         len(shared) / min(len(a.tokens), len(b.tokens)),
         _cosine(a, b),
-        _edit_similarity(a.text, b.text),
-        _edit_similarity(a.text.replace(" ", ""), b.text.replace(" ", "")),
+        edit_similarity(a.text, b.text),
+        edit_similarity(a.text.replace(" ", ""), b.text.replace(" ", "")),
         _compare_rest(a.tokens - shared, b.tokens - shared),
         _match_weakest(a.tokens - shared, b.tokens - shared),
         prefix / shorter,
@@ -128,11 +128,16 @@ def _cosine(a: TextProfile, b: TextProfile) -> float:
     return dot / math.sqrt(a.square_norm * b.square_norm)
 
 
-def _edit_similarity(a: str, b: str) -> float:
-    """2 LCS(a, b) / (|a| + |b|) of the first 128 characters; the subsequence bit-parallel (Hyyro 2004)."""
+def edit_similarity(a: str, b: str) -> float:
+    """2 LCS(a, b) / (|a| + |b|) of the first 128 characters; 1 for two empty texts."""
     a, b = a[:_LONGEST_EDIT], b[:_LONGEST_EDIT]
     if a == b:
         return 1.0
+    return 2 * _common_length(a, b) / (len(a) + len(b))
+
+
+def _common_length(a: str, b: str) -> int:
+    """Length of the longest common subsequence, bit-parallel (Hyyro 2004)."""
     positions: dict[str, int] = {}
     for index, character in enumerate(a):
         positions[character] = positions.get(character, 0) | 1 << index
@@ -140,13 +145,12 @@ def _edit_similarity(a: str, b: str) -> float:
     for character in b:
         matches = state & positions.get(character, 0)
         state = (state + matches) | (state - matches)
-    common = len(a) - (state & everything).bit_count()
-    return 2 * common / (len(a) + len(b))
+    return len(a) - (state & everything).bit_count()
 
 
 def _compare_rest(a: Set[str], b: Set[str]) -> float:
     if a and b:
-        return _edit_similarity("".join(sorted(a)), "".join(sorted(b)))
+        return edit_similarity("".join(sorted(a)), "".join(sorted(b)))
     return 0.5 if a or b else 1.0
 
 
@@ -156,7 +160,7 @@ def _match_weakest(a: Set[str], b: Set[str]) -> float:
     if not few:
         return 1.0
     first, second = (sorted(words, key=lambda word: (-len(word), word))[:_MOST_WORDS] for words in (few, many))
-    ratios = [[_edit_similarity(one, other) for other in second] for one in first]
+    ratios = [[edit_similarity(one, other) for other in second] for one in first]
     weakest = min(map(max, ratios))
     # Of two sets of the same size neither is the smaller one: both directions count.
     return weakest if len(few) < len(many) else min(weakest, *map(max, zip(*ratios, strict=True)))

@@ -11,16 +11,15 @@ The space is fixed: similarities in [0, 1] are centred on 1/2 and stretched to +
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from msearch_sketch.errors import DatasetError, SpaceError
+from msearch_sketch.errors import SpaceError
 from msearch_sketch.featurisers.base import Columns, FeatureBatch, to_ticks
+from msearch_sketch.record_pairs import read_pairs
 from msearch_sketch.spaces import FeatureSpace, FourierFeatures, HashFamily
 from msearch_sketch.text_similarity import (
     SIMILARITIES,
@@ -42,7 +41,6 @@ FEATURE_NAMES = (
 )
 UNITS_PER_SIMILARITY = 3.0
 
-_LEFT, _RIGHT = "left_", "right_"
 _SPACE = FeatureSpace(
     modality="pairs",
     featuriser="pairs-similarity@1",
@@ -89,15 +87,9 @@ def compare_records(batch: pa.RecordBatch, columns: Columns) -> tuple[NDArray[np
         SpaceError: the columns are not pairs.
         DatasetError: the two records have no attribute in common.
     """
-    attributes = _align_attributes(batch, columns)
-    if not attributes:
-        raise DatasetError("the two records of a pair have no attribute of the same name in common")
-    cache: dict[Any, TextProfile | None] = {}
-    profiles = [[_profile_column(column, cache) for column in sides] for sides in attributes]
     features = np.full((batch.num_rows, len(FEATURE_NAMES)), 0.5)
     kept = np.zeros(batch.num_rows, np.bool_)
-    for row in range(batch.num_rows):
-        record = [(left[row], right[row]) for left, right in profiles]
+    for row, record in enumerate(read_pairs(batch, columns, profile_text)):
         if any(left or right for left, right in record):
             kept[row] = True
             features[row] = _describe_pair(record)
@@ -118,49 +110,3 @@ def _describe_pair(record: list[tuple[TextProfile | None, TextProfile | None]]) 
     right_tokens = frozenset().union(*(right.tokens for _, right in record if right))
     ratios = [value / SIMILARITY_ONE for value in (*aggregates, *compare_tokens(left_tokens, right_tokens))]
     return [*ratios, lacking.count(1) / len(record), lacking.count(0) / len(record)]
-
-
-def _align_attributes(batch: pa.RecordBatch, columns: Columns) -> list[tuple[pa.Array, pa.Array]]:
-    """The two columns of each shared attribute, ordered by name."""
-    if columns.types == ("struct", "struct"):
-        left, right = (_split_struct(batch.column(name)) for name in columns.names)
-    else:
-        left, right = (
-            {name.removeprefix(side): batch.column(name) for name in columns.names if name.startswith(side)}
-            for side in (_LEFT, _RIGHT)
-        )
-        if len(left) + len(right) != len(columns.names):
-            raise SpaceError("pairs need two structs, or columns left_X and right_X with the same X")
-    return [(left[name], right[name]) for name in sorted(left.keys() & right.keys())]
-
-
-def _split_struct(column: pa.Array) -> dict[str, pa.Array]:
-    """The fields that hold one value each; a missing struct has only missing fields."""
-    if not pa.types.is_struct(column.type):
-        raise DatasetError(f"a record must be a struct, not {column.type}")
-    arrays = column.flatten()
-    return {f.name: array for f, array in zip(column.type, arrays, strict=True) if not pa.types.is_nested(f.type)}
-
-
-def _profile_column(column: pa.Array, cache: dict[Any, TextProfile | None]) -> list[TextProfile | None]:
-    profiles = []
-    for value in column.to_pylist():
-        key = (type(value), value)
-        if key not in cache:
-            text = _write_value(value)
-            cache[key] = None if text is None else profile_text(text)
-        profiles.append(cache[key])
-    return profiles
-
-
-def _write_value(value: Any) -> str | None:
-    """The text of a value; whole floats without a fraction, so that 5 and 5.0 are the same."""
-    if isinstance(value, bytes):
-        raise DatasetError("a record of a pair holds bytes; pairs are compared by text and numbers")
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        return repr(int(value)) if value.is_integer() else repr(value)
-    return str(value)
