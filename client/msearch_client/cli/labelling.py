@@ -92,11 +92,13 @@ def check_options(
     local: bool,
     keep: str | None,
     chosen: bool,
-    **others: bool,
 ) -> Wanted | None:
-    """Refuses options that do not go together; `others` are those that `--labels-budget` excludes, by name.
+    """The labelling that the options ask for, None without a budget.
 
     `chosen`: options say which models take part, or in which order they are taken.
+
+    Raises:
+        typer.BadParameter: an option needs another, or has an impossible value.
     """
     if budget is None:
         needy = {"--labels": file, "--f1": f1, "--show-in": show_in, "--sample": sample}
@@ -104,9 +106,6 @@ def check_options(
             if value:
                 raise typer.BadParameter(f"{name} needs --labels-budget")
         return None
-    for name, given in others.items():
-        if given:
-            raise typer.BadParameter(f"--labels-budget and --{name.replace('_', '-')} do not go together")
     if not 0.5 < confidence < 1:
         raise typer.BadParameter(f"--confidence must lie above 0.5 and below 1, not {confidence:g}")
     if not 0 <= tolerance < 1:

@@ -13,10 +13,12 @@ from msearch_client.cli import ensemble as ensembles
 from msearch_client.cli import labelling, missing, options, reranking
 from msearch_client.cli.output import print_json, progress
 from msearch_client.cli.ranking_tables import print_ranking, with_commands
+from msearch_client.cli.ways import check_way
 from msearch_client.cli.weights import parse_weights
 
 
 def query(
+    context: typer.Context,
     *,
     data: Annotated[
         Path | None,
@@ -133,6 +135,7 @@ def query(
     """
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
+    check_way(context)
     if drift is not None or drift_from is not None:
         with Client(server) as client:
             drifting.compare(
@@ -159,15 +162,6 @@ def query(
     if profile_missing and measured == ProfileOptions():
         raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
     if ensemble is not None:
-        clash = {
-            "--by-service": by_service, "--rerank": rerank, "--labels-budget": labels_budget, "--predict": predict,
-            "--predicted-latency": predicted_latency,
-            "--profile-missing": profile_missing, "--pareto": pareto, "--order-by-metric": order_by_metric,
-            "--require": require, "--load": load, "--host-class": host_class, "--scores": shown, "--explain": explain,
-        }  # fmt: skip
-        for name, given in clash.items():
-            if given:
-                raise typer.BadParameter(f"--ensemble and {name} do not go together")
         with Client(server) as client:
             ensembles.suggest(
                 client, data, signature, ensemble, as_json=json, filter=wanted, order_by=order, modality=as_modality,
@@ -177,10 +171,6 @@ def query(
     to_label = labelling.check_options(
         budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
         sample=sample, k=rerank, local=local, keep=keep, chosen=bool(order) or wanted != Filter(),
-        signature=signature is not None, by_service=by_service, with_noise=with_noise, predict=bool(predict),
-        predicted_latency=predicted_latency, profile_missing=profile_missing, pareto=bool(pareto),
-        order_by_metric=bool(order_by_metric), require=bool(require), load=load is not None,
-        host_class=bool(host_class), scores=bool(shown), explain=explain,
     )  # fmt: skip
     if to_label is not None and data is not None:
         with Client(server) as client:
@@ -189,11 +179,7 @@ def query(
                 column=column, ignore=ignore or (), limit_rows=limit_rows,
             )  # fmt: skip
         return
-    reranking.check_options(
-        k=rerank, local=local, keep=keep, with_noise=with_noise, signature=signature is not None,
-        by_service=by_service, profile_missing=profile_missing, pareto=bool(pareto),
-        order_by_metric=bool(order_by_metric),
-    )  # fmt: skip
+    reranking.check_options(k=rerank, local=local, keep=keep, with_noise=with_noise)
     asked: dict[str, Any] = {
         "filter": wanted, "order_by": order, "scores": shown, "explain": explain, "require": measured.constraints,
         "load": measured.load, "host_class": measured.host_class, "modality": as_modality, "column": column,

@@ -115,7 +115,9 @@ def recommend(
     """
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
-    reranking.check_options(k=rerank, local=local, keep=None, with_noise=False, signature=signature is not None)
+    reranking.check_options(k=rerank, local=local, keep=None, with_noise=False)
+    if rerank is not None and signature is not None:
+        raise typer.BadParameter("--rerank and --signature do not go together")
     wanted = options.make_filter(
         tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
     )

@@ -48,8 +48,8 @@ WithNoise = Annotated[
 ]
 
 
-def check_options(*, k: int | None, local: bool, keep: str | None, with_noise: bool, **others: bool) -> None:
-    """Refuses options that do not go together; `others` are those that `--rerank` excludes, by name."""
+def check_options(*, k: int | None, local: bool, keep: str | None, with_noise: bool) -> None:
+    """Raises BadParameter where an option needs another, or stands against it."""
     if k is None:
         given = {"--local": local, "--keep": keep is not None, "--with-noise": with_noise}
         for name, is_given in given.items():
@@ -58,9 +58,6 @@ def check_options(*, k: int | None, local: bool, keep: str | None, with_noise: b
         return
     if local and keep is not None:
         raise typer.BadParameter("--keep is about rows that are stored with the service, and --local stores none")
-    for name, is_given in others.items():
-        if is_given:
-            raise typer.BadParameter(f"--rerank and --{name.replace('_', '-')} do not go together")
 
 
 def say_what_is_stored(client: Client, data: Path, kept: timedelta) -> None:
