@@ -22,6 +22,7 @@ from search_service.api.logs import configure_logs
 from search_service.api.service import Service, open_access
 from search_service.api.token_commands import token_commands
 from search_service.artifacts.cards import Cards
+from search_service.artifacts.graph_counting import GraphCounter
 from search_service.artifacts.spooling import SpooledInspection
 from search_service.benchmarking.canonical_models import GeneratedModels
 from search_service.benchmarking.optimiser import OptunaOptimiser
@@ -125,16 +126,18 @@ def main() -> None:
 def build_service(settings: Settings, database: Database, handlers: Sequence[grpc.GenericRpcHandler] = ()) -> Service:
     """The service with the adapters that the settings name. `handlers` answer further gRPC methods."""
     incoming = _make_incoming(settings.data_dir)
+    blobs = open_blob_store(settings.blobs)
     return Service(
         settings,
         database=database,
-        blobs=open_blob_store(settings.blobs),
+        blobs=blobs,
         index=InvertedIndex(),
         scores=find_scores(),
         cards=Cards(),
         inspect=lambda: SpooledInspection(incoming),
         canonical_models=GeneratedModels(),
         optimiser=OptunaOptimiser(),
+        count_graphs=GraphCounter(blobs, incoming),
         handlers=handlers,
     )
 

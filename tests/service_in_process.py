@@ -29,6 +29,7 @@ from search_service.artifacts.cards import Cards
 from search_service.artifacts.spooling import SpooledInspection
 from search_service.benchmarking.canonical_models import GeneratedModels
 from search_service.benchmarking.optimiser import OptunaOptimiser
+from search_service.domain.graph_counts import CountGraphs
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score
 from search_service.index import InvertedIndex
@@ -61,6 +62,7 @@ def service_in_process(
     blobs: BlobStore | None = None,
     scores: dict[str, Score] | None = None,
     credentials: grpc.ChannelCredentials | None = None,
+    count_graphs: CountGraphs | None = None,
     **settings: str,
 ) -> Iterator[Running]:
     """Starts the service on a free port and stops it afterwards. `credentials` are those of the channel."""
@@ -76,6 +78,7 @@ def service_in_process(
         inspect=lambda: SpooledInspection(folder),
         canonical_models=GeneratedModels(),
         optimiser=OptunaOptimiser(),
+        count_graphs=count_graphs,
     )
     service.start()
     try:

@@ -1,4 +1,4 @@
-"""The files that variants were measured as.
+"""The files that variants were measured as, and what graphs of artifacts take.
 
 A migration is frozen: it imports nothing of the program, whose tables go on changing.
 """
@@ -29,8 +29,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["model_number"], ["models.number"], name="fk_forms_model_number", ondelete="CASCADE"),
     )
     op.create_index("ix_forms_digest", "forms", ["digest"])
+    op.create_table(
+        "graph_counts",
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("parameters", sa.BigInteger, nullable=False),
+        sa.Column("operators", sa.BigInteger, nullable=False),
+        sa.Column("flops", sa.Double),
+        sa.Column("activation_bytes", sa.Double),
+        sa.Column("detail", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_graph_counts"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("graph_counts")
     op.drop_table("forms")
     op.drop_column("profile_details", "form")

@@ -19,6 +19,7 @@ from search_service.api.samples import ArrowSampleInspection
 from search_service.api.server import Server
 from search_service.api.sketching import StreamSketcher, built_in_spaces
 from search_service.domain.errors import DomainError, InvalidArgument
+from search_service.domain.graph_counts import CountGraphs
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
@@ -75,6 +76,7 @@ class Service:
         inspect: NewInspection,
         canonical_models: CanonicalModels,
         optimiser: Optimiser,
+        count_graphs: CountGraphs | None = None,
         handlers: Sequence[grpc.GenericRpcHandler] = (),
     ) -> None:
         self._settings = settings
@@ -122,6 +124,7 @@ class Service:
             new_id=new_id,
             wait=self._stopping.wait,
             lease_duration=timedelta(seconds=settings.lease_s),
+            count_graphs=count_graphs,
         )
         self._leases = LeaseKeeper(self._profiling)
         self._reviser = Reviser(self._profiling)

@@ -24,6 +24,7 @@ from search_service.domain.catalog import (
 from search_service.domain.evidence_ports import EvaluationSampleStore, EvaluationStore, PredictorStore
 from search_service.domain.experiments import Cell, Experiment
 from search_service.domain.form_ports import FormStore
+from search_service.domain.graph_counts import GraphCountStore
 from search_service.domain.profiling import Figures, Profile, ProfileFilter
 from search_service.domain.scheduling_ports import AgentStore, JobQueue, JobStore, SchedulingStore
 
@@ -311,6 +312,8 @@ class UnitOfWork(Protocol):
     def profiles(self) -> ProfileStore: ...
     @property
     def forms(self) -> FormStore: ...
+    @property
+    def graph_counts(self) -> GraphCountStore: ...
     @property
     def tokens(self) -> TokenStore: ...
     @property

@@ -7,6 +7,7 @@ from types import TracebackType
 from search_service.storage.memory_evidence import MemoryEvaluations, MemoryEvaluationSamples, MemoryPredictors
 from search_service.storage.memory_experiments import MemoryExperiments
 from search_service.storage.memory_forms import MemoryForms
+from search_service.storage.memory_graph_counts import MemoryGraphCounts
 from search_service.storage.memory_jobs import MemoryJobs
 from search_service.storage.memory_profiling import MemoryAgents, MemoryProfiles, MemoryTokens
 from search_service.storage.memory_scheduling import MemoryQueue, MemoryScheduling
@@ -49,6 +50,7 @@ class MemoryUnitOfWork:
         self.scheduling = MemoryScheduling(session)
         self.profiles = MemoryProfiles(session)
         self.forms = MemoryForms(session)
+        self.graph_counts = MemoryGraphCounts(session)
         self.tokens = MemoryTokens(session)
         self.experiments = MemoryExperiments(session)
         self.evaluation_samples = MemoryEvaluationSamples(session)

@@ -18,6 +18,7 @@ from search_service.domain.access import Token
 from search_service.domain.catalog import Dataset, FeatureSpace, Model, StoredSignature
 from search_service.domain.evaluation import Evaluation, EvaluationSample, PredictorVersion
 from search_service.domain.experiments import Cell, Experiment
+from search_service.domain.graph_counts import GraphCounts
 from search_service.domain.jobs import Job
 from search_service.domain.ports import Change, RequestRecord
 from search_service.domain.profiling import Agent, Profile
@@ -48,6 +49,7 @@ class Tables:
     profile_numbers: dict[str, int] = field(default_factory=dict)
     current_profiles: dict[str, str] = field(default_factory=dict)
     forms: dict[tuple[str, str], int] = field(default_factory=dict)
+    graph_counts: dict[str, GraphCounts] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     experiment_numbers: dict[str, int] = field(default_factory=dict)

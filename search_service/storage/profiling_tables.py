@@ -6,6 +6,7 @@
 - `leases` numbers every lease ever given; its key is the fencing token.
 - `profiles` holds what lists and searches look at, and the measured values as one compact JSON object (`figures`);
   what is long, and asked for one profile at a time or a page, is in `profile_details`.
+- `graph_counts` holds what the graph of an artifact takes, by its digest.
 - `forms` says which files agents made of a model and the blob store keeps.
 - At most one profile of a series is `current` (see `ports.ProfileStore`).
 """
@@ -158,6 +159,17 @@ forms = sa.Table(
     sa.Column("model_number", NUMBER, sa.ForeignKey("models.number", ondelete="CASCADE"), primary_key=True),
     sa.Column("digest", TEXT, primary_key=True, index=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
+)
+
+graph_counts = sa.Table(
+    "graph_counts",
+    metadata,
+    sa.Column("digest", TEXT, primary_key=True),
+    sa.Column("parameters", sa.BigInteger, nullable=False),
+    sa.Column("operators", sa.BigInteger, nullable=False),
+    sa.Column("flops", sa.Double),
+    sa.Column("activation_bytes", sa.Double),
+    sa.Column("detail", TEXT, nullable=False),
 )
 
 tokens = sa.Table(

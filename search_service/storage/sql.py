@@ -16,6 +16,7 @@ from search_service.storage.sql_evaluation_samples import SqlEvaluationSamples
 from search_service.storage.sql_evaluations import SqlEvaluations
 from search_service.storage.sql_experiments import SqlExperiments
 from search_service.storage.sql_forms import SqlForms
+from search_service.storage.sql_graph_counts import SqlGraphCounts
 from search_service.storage.sql_jobs import SqlJobs
 from search_service.storage.sql_logs import SqlChanges, SqlRequests
 from search_service.storage.sql_models import SqlModels
@@ -58,6 +59,7 @@ class SqlUnitOfWork:
         self.scheduling = SqlScheduling(session)
         self.profiles = SqlProfiles(session)
         self.forms = SqlForms(session)
+        self.graph_counts = SqlGraphCounts(session)
         self.tokens = SqlTokens(session)
         self.experiments = SqlExperiments(session)
         self.evaluation_samples = SqlEvaluationSamples(session)

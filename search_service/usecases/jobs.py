@@ -13,6 +13,7 @@ from search_service.domain.jobs import Job, JobFilter, JobState
 from search_service.domain.ports import UnitOfWork
 from search_service.domain.profiling import JobSpec
 from search_service.usecases.capability import check_capable
+from search_service.usecases.counted_graphs import count_new_graphs
 from search_service.usecases.fields import LONGEST_NAME, Reference, check_text, invalid
 from search_service.usecases.job_specs import check_spec, needs_model
 from search_service.usecases.models import resolve_model
@@ -61,6 +62,9 @@ def submit_job(
     if model is None and needs_model(checked):
         raise invalid("model", "must say which model: only the backends null and remote do without")
 
+    if model is not None:
+        _count_graph(profiling, model)
+
     def act(unit: UnitOfWork) -> tuple[str, Job]:
         found = None if model is None else _profilable(unit, model, checked)
         asked = replace(checked, model_id=found.id if found else "")
@@ -82,6 +86,16 @@ def submit_job(
     content = (checked, model, allow_waiting, attempts, priority, experiment_id)
     once = Once.of("SubmitJob", request_id, content)
     return run_once(profiling, once, act, lambda unit, job_id: unit.jobs.get(job_id))
+
+
+def _count_graph(profiling: Profiling, reference: Reference) -> None:
+    """Of a model that is there; that it is not, the submission says."""
+    try:
+        with profiling.database.begin() as unit:
+            found = resolve_model(unit, reference)
+    except NotFound:
+        return
+    count_new_graphs(profiling, [found])
 
 
 def get_job(profiling: Profiling, job_id: str) -> Job:

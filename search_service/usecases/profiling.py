@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from msearch_scheduling.conduct import ConductRules
 from msearch_scheduling.ordering import OrderRules
+from search_service.domain.graph_counts import CountGraphs
 from search_service.domain.ports import BlobStore, Clock, Database, NewId
 
 
@@ -24,7 +25,7 @@ class Profiling:
     stands between two looks at the database of whoever waits for a change. `monotonic` gives the seconds of a clock
     that nobody sets, for what lasts within this process. `touch_every`: how often it is noted that
     an agent was heard of, at most; an agent not heard of for `gone_after` is gone. `order` and `conduct` are the rules
-    of the scheduler.
+    of the scheduler. `count_graphs` counts what artifacts take before the first job of their models; None never.
     """
 
     database: Database
@@ -34,6 +35,7 @@ class Profiling:
     wait: Callable[[float], bool]
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[], None] = _tell_nobody
+    count_graphs: CountGraphs | None = None
     lease_duration: timedelta = timedelta(seconds=30)
     poll_interval: timedelta = timedelta(seconds=1)
     touch_every: timedelta = timedelta(seconds=10)

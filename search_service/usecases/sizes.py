@@ -23,6 +23,7 @@ from search_service.domain.profiling import (
     Scenario,
     Variant,
 )
+from search_service.usecases.counted_graphs import graph_counts_of
 
 MODEL_PRIOR_JOBS = 2.0
 """What jobs of one model have in common counts half after so many."""
@@ -50,10 +51,14 @@ _DEFAULTS = RunLimits(min_duration_s=2.0, min_queries=662, max_duration_s=60.0, 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What profiles tell of a job's model, newest first, and of other models on the hosts where it may run."""
+    """What profiles tell of a job's model, newest first, and of other models on the hosts where it may run.
+
+    `flops` of a sample as its graph says, where no profile of the model does; None if that was not counted.
+    """
 
     profiles: Sequence[Profile] = ()
     others: Sequence[Measured] = ()
+    flops: float | None = None
 
 
 def reckon_size(spec: JobSpec) -> float:
@@ -97,12 +102,19 @@ def read_known(unit: UnitOfWork, spec: JobSpec) -> Known:
     if not spec.model_id:
         return Known()
     here = unit.profiles.page(ProfileFilter(model_id=spec.model_id, host_class=spec.host_class), None, LOOKED_AT).items
-    if here or not spec.host_class:
+    if here:
         return Known(here)
-    # Measured elsewhere only: FLOPs go with the model, and what a FLOP takes here others tell.
-    elsewhere = unit.profiles.page(ProfileFilter(model_id=spec.model_id), None, LOOKED_AT).items
+    # Measured elsewhere or never: FLOPs go with the model, and what a FLOP takes here others tell.
+    elsewhere = (
+        unit.profiles.page(ProfileFilter(model_id=spec.model_id), None, LOOKED_AT).items if spec.host_class else ()
+    )
     others = unit.profiles.page(ProfileFilter(host_class=spec.host_class), None, LOOKED_AT).items
-    return Known(elsewhere, [one for profile in others if (one := measured_of(profile)) is not None])
+    graph = None if elsewhere else graph_counts_of(unit, spec.model_id)
+    return Known(
+        elsewhere,
+        [one for profile in others if (one := measured_of(profile)) is not None],
+        None if graph is None else graph.flops,
+    )
 
 
 def shape_of(spec: JobSpec, known: Known) -> JobShape:
@@ -115,7 +127,7 @@ def shape_of(spec: JobSpec, known: Known) -> JobShape:
     measured = [one for profile in known.profiles if (one := measured_of(profile)) is not None]
     driven_s, setup_s, fresh = 0.0, 0.0, Counter[str]()
     for variant in variants:
-        latency_s = _latency_s(variant, measured, known.others)
+        latency_s = _latency_s(variant, measured, known)
         driven_s += sum(_driven_s(load, spec.limits, latency_s) for load in spec.loads)
         prepared_s = None if known.others else _setup_s(variant, known.profiles)
         if prepared_s is None:
@@ -144,10 +156,10 @@ def measured_of(profile: Profile) -> Measured | None:
     )
 
 
-def _latency_s(variant: Variant, measured: Sequence[Measured], others: Sequence[Measured]) -> float:
-    if others:
-        flops = next((one.flops for one in measured if one.flops), None)
-        found = None if flops is None else latency_by_flops(flops, variant.batch_size, others)
+def _latency_s(variant: Variant, measured: Sequence[Measured], known: Known) -> float:
+    if known.others:
+        flops = next((one.flops for one in measured if one.flops), known.flops)
+        found = None if flops is None else latency_by_flops(flops, variant.batch_size, known.others)
     else:
         found = expected_latency(_name(variant), variant.batch_size, measured)
     return USUAL_LATENCY_S if found is None else found

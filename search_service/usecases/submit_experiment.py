@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from search_service.domain.errors import AlreadyExists
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.advance_experiments import advance_experiment
-from search_service.usecases.benchmark_plans import read_plan
+from search_service.usecases.benchmark_plans import find_models, read_plan
 from search_service.usecases.canonical_models import register_canonical
+from search_service.usecases.counted_graphs import count_new_graphs
 from search_service.usecases.experiment_drafts import Draft, SubmitOptions, draft
 from search_service.usecases.experiment_jobs import MOST_JOBS_AT_ONCE, add_jobs
 from search_service.usecases.experimenting import Experimenting
@@ -51,6 +52,9 @@ def submit_experiment(
     with work.profiling.database.begin() as unit:
         missing = draft(work, unit, plan, options).missing
     register_canonical(work, plan, missing)
+    with work.profiling.database.begin() as unit:
+        models = [model for model in find_models(unit, plan).values() if model is not None]
+    count_new_graphs(work.profiling, models)
 
     def act(unit: UnitOfWork) -> tuple[str, Submission]:
         drafted = draft(work, unit, plan, options, lock=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from msearch_running.counting import count_apart
+from msearch_running.counting import count_apart, count_each_apart
 from msearch_running.errors import Crashed, DeadlineExceeded, LoadFailed, RuntimeMissing
 from profiler_agent.onnx_files import count
 from tests.compiled_models import cnn_onnx
@@ -23,6 +23,15 @@ def network(tmp_path: Path) -> Path:
 
 def test_it_counts_what_an_agent_counts(network: Path) -> None:
     assert count_apart(network) == count(network)
+
+
+def test_several_files_are_counted_in_one_process(network: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    first, problem, last = count_each_apart([network, broken, network])
+    assert first == last == count(network)
+    assert isinstance(problem, LoadFailed)
+    assert [type(one) for one in count_each_apart([network, broken], deadline_s=0.001)] == [DeadlineExceeded] * 2
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 100])

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from msearch_scheduling.trust import ENOUGH
-from search_service.domain.errors import NotFound
+from search_service.domain.catalog import Artifact
+from search_service.domain.errors import NotFound, Reason, Unavailable
+from search_service.domain.graph_counts import GraphCounts
 from search_service.domain.jobs import Failure, Job, JobState, Step
 from search_service.domain.profiling import Precision, RunLimits
 from search_service.usecases.agents import AgentReport, drain_agent, get_agent, register_agent
@@ -27,6 +29,8 @@ from tests.profiling_at_work import AtWork, at_work
 from tests.profiling_objects import a_full_agent, a_profile, a_spec, a_variant, an_agent, measured, put_profiles
 
 __all__ = ["at_work"]
+
+AN_ARTIFACT = Artifact(format="onnx", digest="ab" * 32, size_bytes=1 << 20)
 
 
 def joined(at_work: AtWork, name: str, *, host_class: str = "cpu", gflop_per_s: float = 0.0, **fields: Any) -> str:
@@ -164,6 +168,44 @@ def test_flops_tell_where_a_model_was_measured_elsewhere(at_work: AtWork) -> Non
     spec = a_spec(model_id="m", variants=(variant,), host_class="cpu", limits=RunLimits(repeats=1))
     job = submit_job(at_work.profiling, "", spec, allow_waiting=True)
     assert job.shape.driven_s == pytest.approx(662 * 0.02), "four times the FLOPs, four times as long"
+
+
+@pytest.mark.parametrize("host_class", ["", "cpu"])
+def test_counted_flops_tell_of_a_model_that_was_never_profiled(at_work: AtWork, host_class: str) -> None:
+    known, unknown = a_model("m", artifact=AN_ARTIFACT), a_model("other")
+    put_models(at_work.database, known, unknown)
+    variant = a_variant(threads=1, precision=Precision.FP32)
+    asked: list[list[str]] = []
+
+    def count(digests: Sequence[str]) -> dict[str, GraphCounts]:
+        asked.append(list(digests))
+        return {digest: GraphCounts(flops=4_000_000_000, operators=3) for digest in digests}
+
+    put_profiles(
+        at_work.database,
+        a_profile(
+            "p", model_id="other", variant=variant, host_class="cpu", measurements=measured(p50_ms=5.0, flops=1e9)
+        ),
+    )
+    counting = replace(at_work.profiling, count_graphs=count)
+    spec = a_spec(model_id="m", variants=(variant,), host_class=host_class, limits=RunLimits(repeats=1))
+    for _ in range(2):
+        assert submit_job(counting, "", spec, allow_waiting=True).shape.driven_s == pytest.approx(662 * 0.02)
+    assert asked == [[AN_ARTIFACT.digest]], "once an artifact"
+    submit_job(counting, "", replace(spec, model_id="other"), allow_waiting=True)
+    assert len(asked) == 1, "and not of what was profiled"
+
+
+def test_what_cannot_be_counted_stands_in_the_way_of_no_job(at_work: AtWork) -> None:
+    put_models(at_work.database, a_model("m", artifact=AN_ARTIFACT))
+
+    def fail(digests: Sequence[str]) -> dict[str, GraphCounts]:
+        raise Unavailable("the blob store cannot read", Reason.STORAGE_UNAVAILABLE)
+
+    spec = a_spec(model_id="m", variants=(a_variant(),))
+    assert submit_job(replace(at_work.profiling, count_graphs=fail), "", spec, allow_waiting=True).shape.driven_s > 0
+    with pytest.raises(NotFound):
+        submit_job(replace(at_work.profiling, count_graphs=fail), "", replace(spec, model_id="?"), allow_waiting=True)
 
 
 def test_the_shortest_job_goes_first_and_says_so(at_work: AtWork) -> None:
