@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from msearch_client import Artifact, Client, LocalError
 from msearch_client._graph_work import find_work
 from msearch_client.cli import app
+from msearch_client.cli.missing import measuring_command
 from msearch_deployment.latency import Work
 from search_service.domain.profiling import InvalidReason, Load, Measurement, Precision, Scenario, Variant
 from search_service.storage import MemoryDatabase
@@ -237,6 +238,7 @@ def test_what_a_model_takes_is_counted_from_its_artifact_where_no_profile_says_i
     assert [path.name for path in tmp_path.iterdir()] == [model.artifact.digest]
     hosted = dataclasses.replace(model, artifact=Artifact(format="none"))
     assert "no profile says it" in find_work(client, hosted, ()).reason
+    assert measuring_command(hosted, ["server:100"], "").endswith("--load server:100 --remote grpc://HOST:PORT/MODEL")
     large = dataclasses.replace(model, artifact=dataclasses.replace(model.artifact, size_bytes=1 << 31))
     assert "above 1 GiB" in find_work(client, large, ()).reason
 

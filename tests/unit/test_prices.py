@@ -188,7 +188,8 @@ def test_show_says_what_hosts_cost_by_a_table_of_ones_own(capsys, monkeypatch, t
     monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "mine.toml"
     path.write_text("date = 2026-11-26\n[host_classes]\nxeon = { usd_per_hour = 0.5 }\n", encoding="utf-8")
-    out = run(capsys, "show", str(path))[1]
+    code, out, _ = run(capsys, "show", str(path))
+    assert code == 0, "also where no instance, region or data centre has a name"
     assert "xeon...                    0.5  host class xeon" in out
     (here, xeon) = json.loads(run(capsys, "show", str(path), "--json")[1])["hosts"]
     assert (here["usd_per_hour"], xeon["usd_per_hour"], xeon["pue"]) == (None, 0.5, None)

@@ -15,6 +15,7 @@ from msearch_client import (
     LatencyPrediction,
     LatencyPredictions,
     LocalError,
+    Model,
     NotFoundError,
     PreconditionFailedError,
     ProfileOptions,
@@ -31,12 +32,16 @@ USUAL_LOAD = "single_stream"
 
 def command_for(candidate: Candidate, options: ProfileOptions) -> str:
     """The command that would measure a candidate under the load that a question is about."""
-    model = candidate.model
+    return measuring_command(candidate.model, [options.load] if options.load else [], options.host_class)
+
+
+def measuring_command(model: Model, loads: Sequence[str], host_class: str) -> str:
+    """The command that would measure a model under these loads; of any host class where it is ""."""
     words = ["msearch-cli", "profile", f"{model.name}@{model.version}"]
-    if options.load:
-        words += ["--load", options.load]
-    if options.host_class:
-        words += ["--host-class", options.host_class]
+    for load in loads:
+        words += ["--load", load]
+    if host_class:
+        words += ["--host-class", host_class]
     text = shlex.join(words)
     # A hosted model has no artifact: whoever hosts it knows its address.
     return text if model.artifact.format in BACKEND_OF_FORMAT else f"{text} --remote grpc://HOST:PORT/MODEL"

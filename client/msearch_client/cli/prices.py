@@ -45,8 +45,9 @@ def show(
         print_line(f"  {formula}")
     print_line()
     print_table([_host_cells(row) for row in hosts], numbers=("USD/h", "g/kWh", "PUE"))
-    print_line()
-    print_table([row | {"value": _number(row["value"])} for row in figures], numbers=("value",), wide=("source",))
+    if figures:
+        print_line()
+        print_table([row | {"value": _number(row["value"])} for row in figures], numbers=("value",), wide=("source",))
     sources = prices.section("sources")
     if sources:
         print_line()

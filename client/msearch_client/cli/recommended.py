@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from msearch_analysis.amounts import format_amount, format_number
 from msearch_client import Configuration, Constraint, Figure, Model, Recommendation, Untold
 from msearch_client._quantities import DEPLOYMENT_QUANTITIES, QUANTITIES
+from msearch_client.cli.missing import measuring_command
 from msearch_client.cli.output import count, print_fields, print_line, print_table
 
 USUAL = ("accuracy", "p99_ms", "replicas", "usd_per_hour")
@@ -111,14 +110,11 @@ def command_for(untold: Untold, found: Recommendation, host_class: str) -> str:
 
 
 def _measure(model: Model, found: Recommendation, host_class: str) -> str:
-    words = ["msearch-cli", "profile", f"{model.name}@{model.version}"]
-    words += ["--load", found.load or "single_stream"]
+    loads = [found.load or "single_stream"]
     if found.rate_per_s is not None:
         p99 = next((limit.limit for limit in found.limits if limit.metric == "p99_ms"), None)
-        words += [] if p99 is None else ["--load", f"find_peak:{p99:g}"]
-    if host_class:
-        words += ["--host-class", host_class]
-    return shlex.join(words)
+        loads += [] if p99 is None else [f"find_peak:{p99:g}"]
+    return measuring_command(model, loads, host_class)
 
 
 def _print_untold(found: Recommendation, host_class: str) -> None:
