@@ -84,8 +84,9 @@ class ProfilingServicer(profiling_service_pb2_grpc.ProfilingServiceServicer):
 
     def WatchJob(self, request: pb.WatchJobRequest, context: grpc.ServicerContext) -> Iterator[pb.WatchJobResponse]:
         job = jobs.get_job(self._profiling, _given(request.job_id, "job_id"))
-        yield pb.WatchJobResponse(job=write_job(job))
         with self._watchers.enter(context) as ended:
+            # After it has a place: whoever has seen a first message knows whether others are kept out.
+            yield pb.WatchJobResponse(job=write_job(job))
             ends = time.monotonic() + LONGEST_WATCH_S
             while ended is not None and not job.state.ended and not ended.is_set():
                 left_s = ends - time.monotonic()
