@@ -37,6 +37,7 @@ FILE = """
 software: {backend: null, mode: ["constant:1ms", "constant:2ms", "constant:3ms", "constant:4ms"]}
 loads: single_stream
 limits: {repeats: 1, min_queries: 20, min_duration_s: 0.5}
+retries: 0
 """
 PATIENCE_S = 150
 ENDED = (pb.CELL_STATE_MEASURED, pb.CELL_STATE_INVALID)
