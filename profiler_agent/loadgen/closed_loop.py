@@ -65,6 +65,7 @@ class _Loop:
         self._longest_wait_ns = batching.max_wait_ns if batching is not None else 0
         self._samples = draw_samples(_SAMPLES_DRAWN, target.samples, np.random.default_rng(seed)).tolist()
         self._columns = {name: array("q") for name in ("scheduled_ns", "started_ns", "finished_ns", "batch_sizes")}
+        self._late_ns = array("q")  # of each request behind a network
         self._failed: list[bool] = []
         self._first_error = ""
         self._stopped_early = False
@@ -86,7 +87,8 @@ class _Loop:
                 if moment >= last_ns:
                     self._stopped_early = True
                     return
-                sleep_until(start + moment)
+                # Waking late is the generator's own delay, and judged as such.
+                self._late_ns.extend([sleep_until(start + moment) - start - moment] * size)
             members = [waiting.popleft() for _ in range(size)]
             wanted = size * self._together
             samples = [self._samples[(next_sample + place) % _SAMPLES_DRAWN] for place in range(wanted)]
@@ -136,13 +138,16 @@ class _Loop:
         """What became of the requests."""
         with self._lock:
             columns = {name: np.array(column, np.int64) for name, column in self._columns.items()}
+            sent_ns = columns["scheduled_ns"].copy()
+            if self._journey is not None:
+                sent_ns += np.array(self._late_ns[: sent_ns.size], np.int64)  # a hung call has no entry but here
             failed = np.array(self._failed, np.bool_)
         order = np.argsort(columns["scheduled_ns"], kind="stable")
-        columns = {name: column[order] for name, column in columns.items()}
+        columns = {name: column[order] for name, column in columns.items()} | {"sent_ns": sent_ns[order]}
         digest = hashlib.sha256(np.asarray(self._samples, "<i4").tobytes()).hexdigest()
         return Requests(
             scheduled_ns=columns["scheduled_ns"],
-            sent_ns=columns["scheduled_ns"].copy(),
+            sent_ns=columns["sent_ns"],
             started_ns=columns["started_ns"],
             finished_ns=columns["finished_ns"],
             batch_sizes=columns["batch_sizes"].astype(np.int32),

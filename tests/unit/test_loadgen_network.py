@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from profiler_agent.loadgen.network import Journey, Link
 from profiler_agent.loadgen.requests import Requests
 from profiler_agent.loadgen.scenarios import drive
 from profiler_agent.measuring.target import bytes_of
+from profiler_agent.stats.validity import judge, run_timeline
 from profiler_agent.work import Batching, Load, Network, RunLimits, Scenario
 from tests.simulated_clock import SimulatedClock
 from tests.timed_targets import TimedTarget
@@ -135,6 +139,30 @@ def test_a_closed_loop_ends_before_a_request_that_comes_too_late() -> None:
     requests = drive_behind(journey, Load(scenario=Scenario.SINGLE_STREAM, network=network), limits)
     assert requests.stopped_early
     assert requests.count == 3, "the fourth would reach the model after 10.5 s"
+
+
+class LateClock(SimulatedClock):
+    """Wakes sleepers 2 ms late."""
+
+    def sleeper(self) -> Callable[[int], int]:
+        return lambda moment: self.sleep_until(moment + 2 * MS)
+
+
+def test_a_generator_that_wakes_late_is_told_from_a_queue() -> None:
+    journey = Journey(FOUR_G, 0, 0)
+    clock = LateClock()
+    load = Load(scenario=Scenario.SINGLE_STREAM, network=FOUR_G)
+    requests = drive(TimedTarget(clock, lambda number: 0.001), load, LIMITS, seed=1, clock=clock, journey=journey)
+    seen = journey.as_clients_see(requests)
+    np.testing.assert_array_equal(requests.dispatch_ns, np.full(60, 2 * MS))
+    np.testing.assert_array_equal(seen.dispatch_ns, requests.dispatch_ns)
+    reasons = judge(run_timeline(load, **times_of(seen)), load, LIMITS)
+    assert [reason.rule for reason in reasons] == ["late_generator"]
+
+
+def times_of(requests: Requests) -> dict[str, Any]:
+    names = ("scheduled_ns", "sent_ns", "started_ns", "finished_ns", "failed")
+    return {name: getattr(requests, name) for name in names}
 
 
 def test_offline_takes_no_network() -> None:
