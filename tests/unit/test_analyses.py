@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
-from msearch_analysis import analyses, distributions
+from msearch_analysis import analyses, distributions, drawing
 from msearch_analysis.analyses import Analysis, Options, find_analyses, find_analysis, roofline, verdicts
 from msearch_analysis.analyses.pareto import front
-from msearch_analysis.charts import HeatMap, Plot, Stacks
+from msearch_analysis.charts import Axis, HeatMap, Plot, Stacks
 from msearch_analysis.errors import AnalysisError
 from msearch_analysis.rows import Bucket, Study
 from msearch_analysis.tables import Column, Table
@@ -297,6 +297,15 @@ def test_stages_of_a_pipeline_are_drawn_as_they_add_up() -> None:
     assert staged.stacks[0].values == (25.0, 0.5, 0.25, 1.0, 0.125, 26.0)
     assert sum(staged.stacks[0].values) == staged.stacks[0].mark
     assert (staged.mark, medians.mark) == ("mean of the whole", "median of the whole")
+
+
+def test_titles_fold_behind_commas_and_lose_nothing() -> None:
+    load = "concurrency:4,batch=8,wait_ms=2,pipeline=1,rtt_ms=5,up_mbit=100,down_mbit=100"
+    lines = drawing._title(Plot(f"p99, all of {load} · a-host-class", Axis("x"), Axis("y"), ()))
+    assert len(lines) > 1
+    assert all(len(line) <= drawing.LETTERS_A_LINE for line in lines)
+    assert not any(line.endswith(("down_m", "rtt_m")) for line in lines)
+    assert "".join(lines).replace(" ", "") == f"p99,allof{load}·a-host-class"
 
 
 def test_a_load_curve_joins_valid_points_only() -> None:

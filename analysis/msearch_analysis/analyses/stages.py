@@ -86,12 +86,9 @@ def _chart(title: str, rows: Sequence[Row], *, staged: bool) -> Stacks:
     near = [row for row in rows if times[row.id] <= MOST_TIMES * min(times.values())]
     ordered = sorted(near, key=lambda row: (not row.valid, times[row.id]))[:MOST_BARS]
     found = [broken[row.id] for row in ordered]
-    # Without a network nothing is said of one, nor of a stage that no request had.
-    kept = [
-        part
-        for part in (STAGES if staged else PARTS)
-        if any(one.parts.get(part) for one in found) or not (staged or part in WAYS)
-    ]
+    # Medians of a profile without a network say nothing of one. A stage that no request had is not drawn, and all
+    # others have their colour in every picture.
+    kept = [part for part in (STAGES if staged else PARTS) if staged or part not in WAYS or _any_has(found, part)]
     stacks = tuple(
         Stack(name_of(row), tuple(one.parts.get(part, 0.0) for part in kept), row.valid,
               "" if row.valid else "INVALID", one.whole)
@@ -99,6 +96,10 @@ def _chart(title: str, rows: Sequence[Row], *, staged: bool) -> Stacks:
     )  # fmt: skip
     mean = "mean" if staged else "median"
     return Stacks(title, Axis(f"{mean} time", "ms"), tuple(kept), stacks, mark=f"{mean} of the whole")
+
+
+def _any_has(found: Sequence[Breakdown], part: str) -> bool:
+    return any(one.parts.get(part) for one in found)
 
 
 ANALYSIS = Analysis(

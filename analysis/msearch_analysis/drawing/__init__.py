@@ -74,13 +74,20 @@ def draw_file(heading: str, charts: Sequence[Chart], kind: str) -> bytes:
         for place, chart in enumerate(charts):
             panel = figure.add_subfigure(grid[place // columns, place % columns])
             panel.set_facecolor("none")
-            panel.suptitle(printable("\n".join(_title(chart))), x=0.01, ha="left", fontsize=9, fontweight="bold")
+            panel.suptitle("\n".join(map(printable, _title(chart))), x=0.01, ha="left", fontsize=9, fontweight="bold")
             _PANELS[type(chart)][1](panel.subplots(), chart)
         return _save(figure, kind, transparent=False)
 
 
+_FOLD = "\x1f"
+"""Marks where a space was put in to fold at: no title has one."""
+
+
 def _title(chart: Chart) -> list[str]:
-    return textwrap.wrap(chart.title, LETTERS_A_LINE, break_on_hyphens=False) or [""]
+    """Its lines. A load is one long word, which may be folded behind a comma."""
+    spaced = re.sub(r",(?=\S)", f",{_FOLD} ", chart.title)
+    lines = textwrap.wrap(spaced, LETTERS_A_LINE, break_on_hyphens=False)
+    return [line.replace(f"{_FOLD} ", "").replace(_FOLD, "") for line in lines] or [""]
 
 
 def _settings(salt: str) -> Any:
