@@ -18,5 +18,11 @@ class FormStore(Protocol):
     def of_model(self, model_id: str) -> Sequence[str]:
         """Digests of what is kept of the model, sorted."""
 
+    def delete_unused(self, most: int) -> Sequence[str]:
+        """Removes at most so many that no profile of their model names, and gives their digests.
+
+        Not of models that an agent has a job of: what it has had kept, its report will name.
+        """
+
     def uses_blob(self, digest: str) -> bool:
         """Whether a file of any model has that digest."""

@@ -15,6 +15,7 @@ from search_service.domain.experiments import ExperimentState
 from search_service.domain.ports import UnitOfWork
 from search_service.usecases.experimenting import Experimenting
 from search_service.usecases.experiments import see_experiment
+from search_service.usecases.uploads import drop_unused_blob
 
 AT_ONCE = 500
 """Rows that one unit of work deletes."""
@@ -60,7 +61,20 @@ def prune(work: Experimenting, keep: Retention) -> Pruned:
     )
     if pruned.profiles:
         work.registry.committed()
+        _drop_unused_forms(work)
     return pruned
+
+
+def _drop_unused_forms(work: Experimenting) -> None:
+    """What agents have made of models, where no profile names it any more."""
+    while True:
+        with work.profiling.database.begin() as unit:
+            digests = unit.forms.delete_unused(AT_ONCE)
+            unit.commit()
+        for digest in digests:
+            drop_unused_blob(work.registry, digest)
+        if len(digests) < AT_ONCE:
+            return
 
 
 def _prune_experiments(work: Experimenting, before: datetime) -> int:

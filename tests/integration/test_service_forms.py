@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from msearch.v1 import profiling_service_pb2 as jpb
 from msearch.v1 import registry_service_pb2 as rpb
 from msearch.v1 import types_pb2
 from search_service.domain.ports import Database
+from search_service.usecases.retention import Retention, prune
 from tests.fake_agent import FakeAgent, a_profile, a_spec
 from tests.service_in_process import Refusal, Running, chunk, header, refused, service_in_process, upload
 from tests.small_zoo import make_card, write_net
@@ -123,6 +125,20 @@ def test_it_goes_with_its_model(running: Running, agent: FakeAgent, tmp_path: Pa
     assert running.blobs.exists(a_form().digest)
     running.registry.DeleteModel(rpb.DeleteModelRequest(model=rpb.ModelReference(name="net")))
     assert list(running.blobs.digests()) == []
+
+
+def test_it_goes_with_the_last_profile_that_names_it(running: Running, agent: FakeAgent, tmp_path: Path) -> None:
+    lease = a_lease(running, agent, tmp_path)
+    keep(running, lease)
+    report(agent, lease, a_form())
+    experimenting = running.service._experimenting
+    assert prune(experimenting, Retention(profiles=timedelta(0))).profiles == 0, "it is current"
+    assert running.blobs.exists(a_form().digest)
+    model = running.registry.GetModel(rpb.GetModelRequest(model=rpb.ModelReference(name="net"))).model
+    running.profiling.SubmitJob(jpb.SubmitJobRequest(spec=a_spec("onnxruntime", model_id=model.id)))
+    report(agent, agent.acquire().lease, None)
+    assert prune(experimenting, Retention(profiles=timedelta(0))).profiles == 1
+    assert list(running.blobs.digests()) == [model.artifact.digest]
 
 
 @pytest.mark.parametrize(
