@@ -23,6 +23,7 @@ from msearch_client._rankings import Candidate
 from msearch_client._recommendations import Recommendation
 from msearch_client._reranking import RerankCalls
 from msearch_client._searching import OrderBy
+from msearch_client._target_options import TargetOptions
 from msearch_client._variants import Precision, Variant, parse_precision
 from msearch_deployment import PREFERENCES, Figure, Limit, Measured, Wish, recommend
 from msearch_deployment import Candidate as Deployable
@@ -106,14 +107,16 @@ class RecommendCalls(RerankCalls, LatencyCalls):
         wish = _make_wish(limits, load_text, host_class, rate, headroom, cautious=cautious, prefer=prefer)
         allowed = [parse_precision(text) for text in ([precisions] if isinstance(precisions, str) else precisions)]
         table = PriceTable(prices) if prices is not None and not isinstance(prices, PriceTable) else prices
-        asked: dict[str, Any] = {
-            "filter": filter, "order_by": order_by, "scores": (CLAIM,), "modality": modality, "column": column,
-            "ignore": ignore, "limit_rows": limit_rows, "progress": progress,
+        asked: TargetOptions = {
+            "filter": filter, "order_by": order_by, "modality": modality, "column": column, "ignore": ignore,
+            "limit_rows": limit_rows,
         }  # fmt: skip
         if rerank is None:
-            ranking = self.search(target, top=candidates, predict_accuracy=True, **asked)
+            ranking = self.search(
+                target, scores=(CLAIM,), top=candidates, predict_accuracy=True, progress=progress, **asked
+            )
         else:
-            ranking = self.rerank(target, k=rerank, local=local, **asked)
+            ranking = self.rerank(target, scores=(CLAIM,), k=rerank, local=local, progress=progress, **asked)
         profiles = {candidate.model.id: self._profiles_anywhere(candidate.model) for candidate in ranking}
         accuracy_of = accuracies(ranking)
         deployable = [

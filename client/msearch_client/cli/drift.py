@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import typer
 
-from msearch_client import Client, Drift, Modality
+from msearch_client import Client, Drift
+from msearch_client._target_options import ReadingOptions
 from msearch_client.cli import options
 from msearch_client.cli.output import count, print_fields, print_json, print_line, print_table, progress
 
@@ -22,10 +23,7 @@ def compare(
     dataset: str | None,
     *,
     as_json: bool,
-    modality: Modality | None,
-    column: str | None,
-    ignore: list[str] | None,
-    limit_rows: int | None,
+    **reading: Unpack[ReadingOptions],
 ) -> None:
     """Compares and prints."""
     if base is not None and dataset is not None:
@@ -34,10 +32,7 @@ def compare(
         raise typer.BadParameter("--drift needs --data; a --signature compares with --drift-from")
     target: Any = data if signature is None else options.read_signature(signature)
     with progress("reading", unit="rows") as show_progress:
-        found = client.drift(
-            target, base, dataset=dataset, modality=modality, column=column, ignore=ignore or (),
-            limit_rows=limit_rows, progress=show_progress,
-        )  # fmt: skip
+        found = client.drift(target, base, dataset=dataset, progress=show_progress, **reading)
     if as_json:
         print_json(found.to_dict())
     else:

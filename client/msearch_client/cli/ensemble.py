@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import typer
 
 from msearch_client import Client, Ensemble
+from msearch_client._target_options import TargetOptions
 from msearch_client.cli import options
 from msearch_client.cli.output import count, print_json, print_line, print_table, progress
 
@@ -24,7 +25,13 @@ Members = Annotated[
 
 
 def suggest(
-    client: Client, data: Path | None, signature: Path | None, members: int, *, as_json: bool, **asked: Any
+    client: Client,
+    data: Path | None,
+    signature: Path | None,
+    members: int,
+    *,
+    as_json: bool,
+    **asked: Unpack[TargetOptions],
 ) -> None:
     """Asks and prints."""
     target: Any = data if signature is None else options.read_signature(signature)

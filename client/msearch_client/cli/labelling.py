@@ -6,11 +6,12 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Unpack
 
 import typer
 
 from msearch_client import Client, LabellingSession, LabelVerdict, LocalError
+from msearch_client._target_options import TargetOptions
 from msearch_client.cli import predictions, reranking
 from msearch_client.cli.answers import Answers
 from msearch_client.cli.output import count, fraction_bar, print_json, print_line, print_note, print_table, progress
@@ -122,7 +123,7 @@ def check_options(
     )  # fmt: skip
 
 
-def label(client: Client, data: Path, wanted: Wanted, *, as_json: bool, **asked: Any) -> None:
+def label(client: Client, data: Path, wanted: Wanted, *, as_json: bool, **asked: Unpack[TargetOptions]) -> None:
     """Gets the candidates' outputs, takes labels, prints who leads."""
     file = wanted.file or Path(f"{data.stem}-labels.csv")
     if wanted.sample is None and not wanted.local:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from msearch_client import Client, Constraint, Filter, ProfileOptions, Ranking
+from msearch_client._target_options import ReadingOptions, TargetOptions
 from msearch_client.cli import drift as drifting
 from msearch_client.cli import ensemble as ensembles
 from msearch_client.cli import labelling, missing, options, reranking
@@ -136,12 +137,12 @@ def query(
     if (data is None) == (signature is None):
         raise typer.BadParameter("give either --data or --signature")
     check_way(context)
+    reading: ReadingOptions = {
+        "modality": as_modality, "column": column, "ignore": ignore or (), "limit_rows": limit_rows
+    }  # fmt: skip
     if drift is not None or drift_from is not None:
         with Client(server) as client:
-            drifting.compare(
-                client, data, signature, drift, drift_from, as_json=json,
-                modality=as_modality, column=column, ignore=ignore, limit_rows=limit_rows,
-            )  # fmt: skip
+            drifting.compare(client, data, signature, drift, drift_from, as_json=json, **reading)
         return
     if score is not None and order_by is not None:
         raise typer.BadParameter("give either --score or --order-by")
@@ -152,6 +153,7 @@ def query(
     wanted = options.make_filter(
         tasks=task, modalities=modality, classes=has_class, tags=tag, licences=licence, text=text, formats=format
     )
+    asked: TargetOptions = {"filter": wanted, "order_by": order, **reading}
     measured = ProfileOptions(
         constraints=tuple(options.usage(Constraint.parse, text) for text in require or ()),
         load="" if load is None else str(options.read_load(load)),
@@ -163,10 +165,7 @@ def query(
         raise typer.BadParameter("--profile-missing needs --require, --load, --order-by-metric or --pareto")
     if ensemble is not None:
         with Client(server) as client:
-            ensembles.suggest(
-                client, data, signature, ensemble, as_json=json, filter=wanted, order_by=order, modality=as_modality,
-                column=column, ignore=ignore or (), limit_rows=limit_rows,
-            )  # fmt: skip
+            ensembles.suggest(client, data, signature, ensemble, as_json=json, **asked)
         return
     to_label = labelling.check_options(
         budget=labels_budget, file=labels, confidence=confidence, tolerance=tolerance, f1=f1, show_in=show_in,
@@ -174,16 +173,12 @@ def query(
     )  # fmt: skip
     if to_label is not None and data is not None:
         with Client(server) as client:
-            labelling.label(
-                client, data, to_label, as_json=json, filter=wanted, order_by=order, modality=as_modality,
-                column=column, ignore=ignore or (), limit_rows=limit_rows,
-            )  # fmt: skip
+            labelling.label(client, data, to_label, as_json=json, **asked)
         return
     reranking.check_options(k=rerank, local=local, keep=keep, with_noise=with_noise)
-    asked: dict[str, Any] = {
-        "filter": wanted, "order_by": order, "scores": shown, "explain": explain, "require": measured.constraints,
-        "load": measured.load, "host_class": measured.host_class, "modality": as_modality, "column": column,
-        "ignore": ignore or (), "limit_rows": limit_rows,
+    told: dict[str, Any] = {
+        "scores": shown, "explain": explain, "require": measured.constraints, "load": measured.load,
+        "host_class": measured.host_class,
     }  # fmt: skip
     foretold = measured == ProfileOptions() if predict is None else predict
     if predicted_latency and load is None:
@@ -194,12 +189,14 @@ def query(
             search = client.search_by_data if by_service else client.search
             with progress("reading" if by_service else "sketching", unit="rows") as show_progress:
                 return search(
-                    target, **asked, top=top, order_by_metric=measured.order_by_metric, pareto=measured.pareto_metric,
-                    predict_accuracy=foretold, progress=show_progress,
+                    target, **asked, **told, top=top, order_by_metric=measured.order_by_metric,
+                    pareto=measured.pareto_metric, predict_accuracy=foretold, progress=show_progress,
                 )  # fmt: skip
 
         if rerank is not None and data is not None:
-            ranking = reranking.rerank(client, data, rerank, local=local, keep=keep, with_noise=with_noise, **asked)
+            ranking = reranking.rerank(
+                client, data, rerank, local=local, keep=keep, with_noise=with_noise, **asked, **told
+            )
         else:
             ranking = ask(data if signature is None else options.read_signature(signature), by_service=by_service)
         if profile_missing:
