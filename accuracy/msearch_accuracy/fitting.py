@@ -1,7 +1,8 @@
 """Fits the predictor on cross-evaluations: models run on labelled samples that are not their own.
 
-A first forest learns, row by row, whether a candidate is right. A second one learns how far each candidate lies
-above or below the mean of all; it learns from what first forests expect that never saw the pseudo-target's fold.
+A forest learns, row by row, whether a candidate is right. A second forest and a linear regression learn how far each
+candidate lies above or below the mean of all, from what forests expect that saw neither the pseudo-target's fold nor
+any of its rows.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 from msearch_accuracy.cross_evaluations import KnownModel, LabelledTable, Workload
 from msearch_accuracy.errors import AccuracyError
 from msearch_accuracy.forest import Forest
-from msearch_accuracy.form_predictor import FORMS, Form, FormPredictor, interval_scale, put_in_order
+from msearch_accuracy.form_predictor import FORMS, Form, FormPredictor, Mixture, ask, interval_scale, put_in_order
 from msearch_accuracy.gathering import Examples, Known, deal
 from msearch_accuracy.gathering import gather as gather_examples
+from msearch_accuracy.linear import Linear
 from msearch_accuracy.pair_features import pair_features, whole_of
 from msearch_accuracy.predictor import Predictor
 from msearch_accuracy.pseudo_targets import records_of
 from msearch_accuracy.row_features import GROUPS, RECORDS
+from msearch_accuracy.stacking import moments_of
 
 __all__ = [
     "Examples",
@@ -45,7 +48,7 @@ class FitSettings:
     """How much evidence is drawn and how the forests grow.
 
     How much candidates differ is particular to a kind of data: a predictor of several workloads takes only half of the
-    lead from the second forest, and half from the first.
+    lead from the regression of leads, which is then linear alone, and half from the forest over rows.
     """
 
     pseudo_targets: int = 3
@@ -57,9 +60,11 @@ class FitSettings:
     folds: int = 3
     leaf: int = 12
     lead_leaf: int = 6
+    lead_strength: float = 0.1
     depth: int = 14
     features: float = 0.25
     lead_share_of_several: float = 0.5
+    lead_forest_share: float = 0.5
     coverage: float = 0.9
     most_rows: int = 14_000
     most_rows_of_several: int = 6_000
@@ -79,7 +84,8 @@ def fit(workloads: Sequence[Workload], seed: int = 0, settings: FitSettings = Fi
         form: fit_form([examples[form] for examples in drawn], seed, settings, by_workload=False) for form in FORMS
     }
     records = [record for workload in workloads for record in records_of(workload)]
-    return Predictor(forms, tuple(workload.name for workload in workloads), tuple(records))
+    moments = [found for workload in workloads for found in moments_of(workload)]
+    return Predictor(forms, tuple(workload.name for workload in workloads), tuple(records), tuple(moments))
 
 
 def gather(workload: Workload, seed: int, settings: FitSettings = FitSettings()) -> dict[Form, Examples]:
@@ -129,10 +135,11 @@ def fit_form(
     judged = _judge_folds(drawn, folds, rows, row_folds, seed=seed, settings=settings)
     typical = np.average(rows[0], axis=0, weights=rows[2]).astype(np.float32)
     forest = _grow(rows, settings.trees, settings.leaf, seed, settings)
-    leads = _grow(_pairs_of(judged), settings.lead_trees, settings.lead_leaf, seed, settings)
     share = settings.lead_share_of_several if by_workload else 1.0
-    widths = _calibrate(judged, share, seed, settings)
-    return FormPredictor(((forest, 1.0),), ((leads, 1.0),), share, typical, widths, sum(e.pairs for e in drawn))
+    mixed = 0.0 if by_workload else settings.lead_forest_share
+    leads = _learn_leads(judged, settings.lead_trees, mixed, seed, settings)
+    widths = _calibrate(judged, share, mixed, seed, settings)
+    return FormPredictor(((forest, 1.0),), leads, share, typical, widths, sum(e.pairs for e in drawn))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,15 +171,33 @@ def _judge_folds(
 ) -> list[_Judged]:
     judged = []
     for fold in sorted(set(row_folds.tolist())):
-        seen = row_folds != fold
+        held_out = [[k for k in e.known if folds[place][k.key] == fold] for place, e in enumerate(drawn)]
+        seen = (row_folds != fold) & ~_asked_about(drawn, held_out)
+        if not seen.any():
+            seen = row_folds != fold
         part = (rows[0][seen], rows[1][seen], rows[2][seen]) if seen.any() else rows
         forest = _grow(part, settings.fold_trees, settings.leaf, seed, settings)
-        for place, examples in enumerate(drawn):
-            for known in examples.known:
-                if folds[place][known.key] == fold:
-                    chances = forest.predict(known.features.reshape(-1, rows[0].shape[1])).reshape(known.votes.shape)
-                    judged.append(_Judged(known, known.expect(chances), fold, 1 / len(examples.known)))
+        for examples, asked in zip(drawn, held_out, strict=True):
+            for known in asked:
+                chances = forest.predict(known.features.reshape(-1, rows[0].shape[1])).reshape(known.votes.shape)
+                judged.append(_Judged(known, known.expect(chances), fold, 1 / len(examples.known)))
     return judged
+
+
+def _asked_about(drawn: Sequence[Examples], held_out: Sequence[Sequence[Known]]) -> NDArray[np.bool_]:
+    """Which rows to learn from are also rows of a held-out pseudo-target: tables of different groups may share rows."""
+    found = [
+        np.isin(examples.rows, np.concatenate([np.zeros(0, np.int64), *(known.rows for known in asked)]))
+        for examples, asked in zip(drawn, held_out, strict=True)
+    ]
+    return np.concatenate(found)
+
+
+def _learn_leads(judged: Sequence[_Judged], trees: int, share: float, seed: int, settings: FitSettings) -> Mixture:
+    """A linear regression and, with this share, a forest: they err differently."""
+    pairs = _pairs_of(judged)
+    linear = (Linear.of_examples(*pairs, settings.lead_strength), 1 - share)
+    return (linear, (_grow(pairs, trees, settings.lead_leaf, seed, settings), share)) if share else (linear,)
 
 
 def _pairs_of(judged: Sequence[_Judged]) -> Rows:
@@ -184,14 +209,16 @@ def _pairs_of(judged: Sequence[_Judged]) -> Rows:
     )
 
 
-def _calibrate(judged: Sequence[_Judged], share: float, seed: int, settings: FitSettings) -> dict[str, float]:
+def _calibrate(
+    judged: Sequence[_Judged], share: float, mixed: float, seed: int, settings: FitSettings
+) -> dict[str, float]:
     """Quantile of scaled errors, by metric kind; each pseudo-target is judged by forests that never saw its fold."""
     errors: dict[str, list[float]] = {"accuracy": []}
     for fold, held_out in _by_fold(judged):
         rest = [one for one in judged if one.fold != fold] or held_out
-        leads = _grow(_pairs_of(rest), settings.fold_trees, settings.lead_leaf, seed, settings)
+        leads = _learn_leads(rest, settings.fold_trees, mixed, seed, settings)
         for one in held_out:
-            values = put_in_order(one.values, leads.predict(one.features), share)
+            values = put_in_order(one.values, ask(leads, one.features), share)
             scaled = [abs(v - t) / interval_scale(float(v)) for v, t in zip(values, one.known.true, strict=True)]
             errors.setdefault(one.known.metric.kind, []).extend(scaled)
     widths = {}

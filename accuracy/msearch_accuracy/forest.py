@@ -32,14 +32,16 @@ class Forest:
         matrix = np.ascontiguousarray(rows, np.float32)
         count, width = matrix.shape
         flat = matrix.ravel()
-        starts = np.arange(count, dtype=np.int64) * width
+        starts = np.arange(count) * width
+        # `take` with whole numbers of the machine's own size is several times as fast as indexing with smaller ones.
+        features, children = self.features.astype(np.intp), self.children.astype(np.intp)
         total = np.zeros(count, np.float32)
         for root in self.roots:
-            node = np.full(count, root, np.int32)
+            node = np.full(count, root, np.intp)
             for _ in range(self.depth):
-                right = flat[starts + self.features[node]] > self.thresholds[node]
-                node = self.children[2 * node + right]
-            total += self.values[node]
+                right = flat.take(features.take(node) + starts) > self.thresholds.take(node)
+                node = children.take(2 * node + right)
+            total += self.values.take(node)
         return total / np.float32(len(self.roots))
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""One form of the predictor: a forest over rows, and a forest that orders candidates by what is known of the target."""
+"""One form of the predictor: forests over rows, and regressions of leads, which order candidates."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 
 from msearch_accuracy.errors import AccuracyError
 from msearch_accuracy.forest import Forest
+from msearch_accuracy.linear import Linear
 
 Form = Literal["outputs", "signatures"]
 FORMS: tuple[Form, ...] = ("outputs", "signatures")
 
-Mixture = tuple[tuple[Forest, float], ...]
-"""Forests with their weights."""
+Mixture = tuple[tuple[Forest | Linear, float], ...]
+"""Regressions with their weights."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FormPredictor:
-    """One form: forests with their weights, the features' typical values, and interval widths by metric kind.
+    """One form: regressions with their weights, the features' typical values, and interval widths by metric kind.
 
     `forests` give P(right) of rows, `leads` how far a candidate lies above the mean of all, of which `lead_share` is
     believed. `widths` are conformal: the 90 % quantile of |error| / sqrt(p (1 - p) + 0.01) on evidence left out.
@@ -37,11 +38,11 @@ class FormPredictor:
     def chances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """P(right) [...] of feature rows [..., F]."""
         flat = features.reshape(-1, features.shape[-1])
-        return _ask(self.forests, flat).reshape(features.shape[:-1])
+        return ask(self.forests, flat).reshape(features.shape[:-1])
 
     def lead(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Lead over the mean of all candidates [n] of pair features [n, len(PAIR_FEATURES)]."""
-        return _ask(self.leads, features).astype(np.float64)
+        return ask(self.leads, features).astype(np.float64)
 
 
 def put_in_order(
@@ -52,13 +53,14 @@ def put_in_order(
     return np.clip(mean + share * leads + (1 - share) * (values - mean), 0.0, 1.0)
 
 
-def _ask(forests: Mixture, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = sum(weight for _, weight in forests)
-    mixed = sum(forest.predict(rows) * np.float32(weight / total) for forest, weight in forests)
+def ask(regressions: Mixture, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The weighted mean of what they say of feature rows [n, F]. [n]"""
+    total = sum(weight for _, weight in regressions)
+    mixed = sum(one.predict(rows) * np.float32(weight / total) for one, weight in regressions)
     return np.asarray(mixed, np.float32)
 
 
-def mix_forests(first: Mixture, second: Mixture, share: float) -> Mixture:
+def mix_regressions(first: Mixture, second: Mixture, share: float) -> Mixture:
     """Both, the second with this share of the weight."""
     mixed = [(f, w / sum(v for _, v in first) * (1 - share)) for f, w in first]
     mixed += [(f, w / sum(v for _, v in second) * share) for f, w in second]
@@ -70,15 +72,17 @@ def interval_scale(value: float) -> float:
     return float(np.sqrt(value * (1 - value) + 0.01))
 
 
-def read_forests(arrays: Mapping[str, NDArray[Any]], prefix: str, weights: Sequence[float], width: int) -> Mixture:
-    """Forests that `Forest.arrays` kept under the prefix and their places.
+def read_regressions(arrays: Mapping[str, NDArray[Any]], prefix: str, weights: Sequence[float], width: int) -> Mixture:
+    """Regressions that their `arrays` kept under the prefix and their places.
 
     Raises:
         AccuracyError: they are corrupt, or there is none.
     """
-    forests = tuple(
-        (Forest.of_arrays(arrays, f"{prefix}{place}.", width), float(weight)) for place, weight in enumerate(weights)
-    )
-    if not forests or not min(weight for _, weight in forests) > 0:
+    found: list[tuple[Forest | Linear, float]] = []
+    for place, weight in enumerate(weights):
+        own = f"{prefix}{place}."
+        kind = Linear if f"{own}slopes" in arrays else Forest
+        found.append((kind.of_arrays(arrays, own, width), float(weight)))
+    if not found or not min(weight for _, weight in found) > 0:
         raise AccuracyError("the predictor has no forest")
-    return forests
+    return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,12 @@ class Known:
 
     `features` [C, n, F], `votes` [C, n] as indices into `classes`, `true` [C]: the metric on all its rows. `key` names
     a group of its rows; all of them are of one fold. `seen`: models and records of its groups were not left out.
+    `rows` [n]: a number for each row, the same wherever the row comes again.
     """
 
     key: str
     seen: bool
+    rows: NDArray[np.int64]
     features: NDArray[np.float32]
     votes: NDArray[np.int64]
     classes: tuple[str, ...]
@@ -49,6 +52,7 @@ class Known:
 class Examples:
     """Rows [m, F] to learn from with their weights and keys, the pseudo-targets, and how much evidence is behind them.
 
+    `rows` [m] are numbers as in `Known`.
     `pairs`: cross-evaluations of a model on a table of another group, however many pseudo-targets they yield.
     """
 
@@ -56,6 +60,7 @@ class Examples:
     right: NDArray[np.bool_]
     weights: NDArray[np.float64]
     keys: NDArray[Any]
+    rows: NDArray[np.int64]
     known: tuple[Known, ...]
     pairs: int
 
@@ -82,6 +87,7 @@ class Examples:
             right=self.right[kept],
             weights=self.weights[kept],
             keys=self.keys[kept],
+            rows=self.rows[kept],
         )
 
 
@@ -137,6 +143,7 @@ class _Collected:
     right: list[NDArray[np.bool_]] = field(default_factory=list)
     weights: list[NDArray[np.float64]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    rows: list[NDArray[np.int64]] = field(default_factory=list)
     known: list[Known] = field(default_factory=list)
 
     def add(self, known: Known, hits: NDArray[np.bool_], few: NDArray[np.int64], many: NDArray[np.int64]) -> None:
@@ -145,7 +152,9 @@ class _Collected:
         self.right.append(hits[:, few].ravel())
         self.weights.append(np.full(count, 1 / count))
         self.keys += [known.key] * count
-        self.known.append(replace(known, features=known.features[:, many], votes=known.votes[:, many]))
+        self.rows.append(np.tile(known.rows[few], len(known.true)))
+        judged = replace(known, rows=known.rows[many], features=known.features[:, many], votes=known.votes[:, many])
+        self.known.append(judged)
 
     def examples(self, pairs: int) -> Examples:
         return Examples(
@@ -153,6 +162,7 @@ class _Collected:
             np.concatenate([np.zeros(0, bool), *self.right]),
             np.concatenate([np.zeros(0), *self.weights]),
             np.array(self.keys),
+            np.concatenate([np.zeros(0, np.int64), *self.rows]),
             tuple(self.known),
             pairs if self.known else 0,
         )
@@ -168,7 +178,7 @@ def _judge(pseudo: PseudoTarget, metric: Metric, form: Form) -> tuple[Known, NDA
         if not sourced:
             return None
         posed = pose(sourced, pseudo.target, run=False)
-    values = row_features(posed, hear(posed, records=pseudo.records, run=run))
+    values = row_features(posed, hear(posed, records=pseudo.records, moments=pseudo.moments, run=run))
     votes = problem.votes[[problem.names.index(name) for name in posed.names]]
     places = {name: place for place, name in enumerate(problem.classes)}
     hits = votes == np.array([places.get(label, -1) for label in pseudo.labels])[None]
@@ -176,4 +186,5 @@ def _judge(pseudo: PseudoTarget, metric: Metric, form: Form) -> tuple[Known, NDA
     true = np.array(
         [metric.expect(h.astype(float), v, problem.classes, ones) for h, v in zip(hits, votes, strict=True)]
     )
-    return Known(min(pseudo.groups), pseudo.known, values, votes, problem.classes, true, metric), hits
+    numbers = np.array([crc32(row.tobytes()) for row in np.asarray(pseudo.target.ticks)], np.int64)
+    return Known(min(pseudo.groups), pseudo.known, numbers, values, votes, problem.classes, true, metric), hits

@@ -18,6 +18,7 @@ from msearch_accuracy.predictor import LEAST_PAIRS, Predictor
 from msearch_accuracy.problem import Problem, pose
 from msearch_accuracy.records import Record
 from msearch_accuracy.row_features import GROUPS, row_features
+from msearch_accuracy.stacking import Moments
 from msearch_accuracy.witnesses import hear
 
 _FEW_ROWS = 30
@@ -77,7 +78,13 @@ def predict(
             continue
         found |= {name: _refusal(name, reason, form) for name, reason in problem.refused.items()}
         for prediction in judge(
-            predictor.forms[form], problem, metric, form, records=predictor.records, explain=explain
+            predictor.forms[form],
+            problem,
+            metric,
+            form,
+            records=predictor.records,
+            moments=predictor.moments,
+            explain=explain,
         ):
             found[prediction.name] = prediction
     count = target.row_count
@@ -95,11 +102,13 @@ def judge(
     form: Form,
     *,
     records: Sequence[Record] = (),
+    moments: Sequence[Moments] = (),
     explain: bool,
 ) -> list[Prediction]:
     """Predictions for a problem that is already posed."""
     implausible = find_implausible(problem)
-    features = row_features(problem, hear(problem, frozenset(implausible), records, run=form == "outputs"))
+    testimony = hear(problem, frozenset(implausible), records, moments, run=form == "outputs")
+    features = row_features(problem, testimony)
     candidates, count, _ = features.shape
     kept = _spread(count, max(_FEWEST_JUDGED, _ROWS_JUDGED // candidates))
     chances = form_predictor.chances(features[:, kept])

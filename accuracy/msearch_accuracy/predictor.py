@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msearch_accuracy.errors import AccuracyError
-from msearch_accuracy.form_predictor import FORMS, Form, FormPredictor, mix_forests, read_forests
+from msearch_accuracy.form_predictor import FORMS, Form, FormPredictor, mix_regressions, read_regressions
 from msearch_accuracy.pair_features import PAIR_FEATURES
 from msearch_accuracy.records import Record, describe_record, read_record, record_arrays
 from msearch_accuracy.row_features import FEATURES
+from msearch_accuracy.stacking import Moments, describe_moments, read_moments
 
 __all__ = ["FORMS", "Form", "FormPredictor", "Predictor", "blend"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 LARGEST_FILE_BYTES = 32 << 20
 LEAST_PAIRS = 20
 """Cross-evaluations below which a predictor is not to be trusted."""
@@ -28,11 +29,15 @@ LEAST_PAIRS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictor:
-    """Both forms; `workloads` names what it was fitted on; `records`: how the models known by name did elsewhere."""
+    """Both forms; `workloads` names what it was fitted on.
+
+    `records`: how the models known by name did elsewhere. `moments`, one a workload: how their outputs go together.
+    """
 
     forms: Mapping[Form, FormPredictor]
     workloads: tuple[str, ...]
     records: tuple[Record, ...] = ()
+    moments: tuple[Moments, ...] = ()
 
     @property
     def trusted(self) -> bool:
@@ -47,6 +52,9 @@ class Predictor:
         meta["records"] = [describe_record(record) for record in self.records]
         for place, record in enumerate(self.records):
             arrays |= record_arrays(record, f"record.{place}.")
+        meta["moments"] = [describe_moments(moments) for moments in self.moments]
+        for place, moments in enumerate(self.moments):
+            arrays |= {f"moments.{place}.gram": moments.gram, f"moments.{place}.moment": moments.moment}
         for name, form in self.forms.items():
             arrays[f"{name}.typical"] = form.typical
             for place, (forest, _) in enumerate(form.forests):
@@ -91,14 +99,18 @@ class Predictor:
                 typical = np.asarray(arrays[f"{name}.typical"], np.float32)
                 if typical.shape != (len(FEATURES),):
                     raise AccuracyError("the predictor's typical values are corrupt")
-                forests = read_forests(arrays, f"{name}.", told["weights"], len(FEATURES))
-                leads = read_forests(arrays, f"{name}.lead.", told["lead_weights"], len(PAIR_FEATURES))
+                forests = read_regressions(arrays, f"{name}.", told["weights"], len(FEATURES))
+                leads = read_regressions(arrays, f"{name}.lead.", told["lead_weights"], len(PAIR_FEATURES))
                 widths = {kind: float(width) for kind, width in told["widths"].items()}
                 forms[name] = FormPredictor(
                     forests, leads, float(told["lead_share"]), typical, widths, int(told["pairs"])
                 )
             records = tuple(read_record(told, arrays, f"record.{place}.") for place, told in enumerate(meta["records"]))
-            return cls(forms, tuple(meta["workloads"]), records)
+            moments = tuple(
+                read_moments(told, arrays[f"moments.{place}.gram"], arrays[f"moments.{place}.moment"])
+                for place, told in enumerate(meta["moments"])
+            )
+            return cls(forms, tuple(meta["workloads"]), records, moments)
         except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise AccuracyError(f"these bytes are no predictor: {error}") from None
 
@@ -119,11 +131,16 @@ def blend(default: Predictor, own: Predictor) -> Predictor:
         }
         typical = ((1 - share) * first.typical + share * second.typical).astype(np.float32)
         forms[name] = FormPredictor(
-            mix_forests(first.forests, second.forests, share),
-            mix_forests(first.leads, second.leads, share),
+            mix_regressions(first.forests, second.forests, share),
+            mix_regressions(first.leads, second.leads, share),
             (1 - share) * first.lead_share + share * second.lead_share,
             typical,
             widths,
             first.pairs + second.pairs,
         )
-    return Predictor(forms, (*default.workloads, *own.workloads), (*default.records, *own.records))
+    return Predictor(
+        forms,
+        (*default.workloads, *own.workloads),
+        (*default.records, *own.records),
+        (*default.moments, *own.moments),
+    )

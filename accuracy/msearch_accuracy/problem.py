@@ -22,8 +22,10 @@ class Problem:
     """C candidates on n rows, K classes in all.
 
     `probabilities` [C, n, K] are calibrated, or of each source's own neighbours where candidates were not run.
-    `distances` [C, n]: to the nearest centroid of each candidate's source, NaN without a source. `own_share` [C, n]:
-    the share of the source's nearest centroids whose class is the candidate's vote. `spacings` [C].
+    `distances` [C, n]: to the nearest centroid of each candidate's source, NaN without a source. `class_distances`
+    [C, n, K]: to its nearest centroid of each class, infinite where it has none. `own_share` [C, n]: the share of the
+    source's nearest centroids whose class is the candidate's vote. `spacings` [C]. `source_priors` [C, K]: class shares
+    of the source, zero where it is not labelled.
     """
 
     names: tuple[str, ...]
@@ -36,8 +38,10 @@ class Problem:
     accuracies: NDArray[np.float64]
     sources: tuple[Coreset | None, ...]
     distances: NDArray[np.float32]
+    class_distances: NDArray[np.float32]
     own_share: NDArray[np.float32]
     spacings: NDArray[np.float32]
+    source_priors: NDArray[np.float64]
     refused: dict[str, str] = field(default_factory=dict)
     notices: dict[str, list[str]] = field(default_factory=dict)
 
@@ -66,12 +70,17 @@ def pose(candidates: Sequence[CandidateEvidence], target: TargetEvidence, *, run
     values = np.zeros((*shape, len(classes)), np.float32)
     known = np.zeros((len(usable), len(classes)), bool)
     nearest, share = np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32)
+    by_class = np.full((*shape, len(classes)), np.inf, np.float32)
+    priors = np.zeros((len(usable), len(classes)))
     for at, candidate in enumerate(usable):
         own = np.array([places[name] for name in candidate.classes])
         known[at, own] = True
         neighbours = None
         if candidate.source is not None:
-            neighbours = _neighbours(candidate.source, rows, places)
+            labels = _labels_in(candidate.source, places)
+            told = labels >= 0
+            priors[at] = np.bincount(labels[told], candidate.source.weights[told], len(classes))
+            neighbours = _neighbours(candidate.source, labels, rows, by_class[at])
             nearest[at] = neighbours[0][:, 0]
         if run and candidate.probabilities is not None:
             scaled = scale_by_temperature(candidate.probabilities, candidate.temperature)
@@ -102,8 +111,10 @@ def pose(candidates: Sequence[CandidateEvidence], target: TargetEvidence, *, run
         accuracies=np.where(np.isfinite(stated), stated, middle),
         sources=tuple(candidate.source for candidate in usable),
         distances=nearest,
+        class_distances=by_class,
         own_share=share,
         spacings=np.array([np.nan if c.source is None else c.source.spacing for c in usable], np.float32),
+        source_priors=priors / np.maximum(priors.sum(axis=1, keepdims=True), 1e-9),
         refused=refused,
         notices=notices,
     )
@@ -166,18 +177,27 @@ def _disjoint(candidates: Sequence[CandidateEvidence]) -> dict[str, str]:
     return {name: reason for group in groups if group is not largest for name in group[1]}
 
 
+def _labels_in(source: Coreset, places: dict[str, int]) -> NDArray[np.int64]:
+    """The class of each centroid as its place, -1: none of them. [m]"""
+    to_union = np.array([places.get(name, -1) for name in source.classes] + [-1], np.int64)
+    return to_union[source.labels]
+
+
 def _neighbours(
-    source: Coreset, rows: NDArray[np.float32], places: dict[str, int]
+    source: Coreset, labels: NDArray[np.int64], rows: NDArray[np.float32], by_class: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Distances and classes (-1: none) of the source's nearest centroids, the nearest first. [n, at most 5] each"""
+    """Distances and classes (-1: none) of the source's nearest centroids, the nearest first. [n, at most 5] each
+
+    Writes the distance to the nearest one of each class into `by_class` [n, K].
+    """
     distances = pairwise_distances(rows, source.points)
+    for label in np.unique(labels[labels >= 0]):
+        by_class[:, label] = distances[:, labels == label].min(axis=1)
     count = min(_NEIGHBOURS, distances.shape[1])
     near = np.argpartition(distances, count - 1, axis=1)[:, :count]
     found = np.take_along_axis(distances, near, axis=1)
     order = found.argsort(axis=1, kind="stable")
-    to_union = np.array([places.get(name, -1) for name in source.classes] + [-1], np.int64)
-    labels = to_union[source.labels][np.take_along_axis(near, order, axis=1)]
-    return np.take_along_axis(found, order, axis=1), labels
+    return np.take_along_axis(found, order, axis=1), labels[np.take_along_axis(near, order, axis=1)]
 
 
 def _stand_in(

@@ -9,7 +9,7 @@ measured on the other half of the rows).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from msearch_accuracy.cross_evaluations import LabelledTable, Workload
 from msearch_accuracy.evidence import CandidateEvidence, TargetEvidence, pairwise_distances
 from msearch_accuracy.records import Record, make_record
+from msearch_accuracy.stacking import Moments, add_moments, moments_of
 
 Rows = NDArray[np.int64]
 
@@ -39,6 +40,7 @@ class PseudoTarget:
     target: TargetEvidence
     labels: NDArray[Any]
     records: list[Record]
+    moments: list[Moments]
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,7 @@ class _Half:
     second: Rows
     fresh: Rows
     record: Record
+    moments: list[Moments]
     right: dict[str, float]
 
 
@@ -121,7 +124,16 @@ def _cut(workload: Workload, random: np.random.Generator) -> list[_Half]:
         fresh = later | np.array([len(groups[row]) == 1 for row in own], bool)
         record = _record(table, np.flatnonzero(~later), workload)
         right = {n: float(np.trace(c) / max(c.sum(), 1)) for n, c in record.confusions.items()}
-        halves.append(_Half(table, np.flatnonzero(later), np.flatnonzero(fresh), record, right))
+        halves.append(
+            _Half(
+                table,
+                np.flatnonzero(later),
+                np.flatnonzero(fresh),
+                record,
+                moments_of(workload, [_part(table, np.flatnonzero(~later))]),
+                right,
+            )
+        )
     return halves
 
 
@@ -135,6 +147,11 @@ def _record(table: LabelledTable, rows: Rows, workload: Workload) -> Record:
         votes[model.name] = own[np.asarray(table.probabilities[model.name])[rows].argmax(axis=1)]
     labels = np.array([places[str(label)] for label in table.labels], np.int64)[rows]
     return make_record(table.group, classes, table.ticks[rows], labels, votes)
+
+
+def _part(table: LabelledTable, rows: Rows) -> LabelledTable:
+    told = {name: np.asarray(outputs)[rows] for name, outputs in table.probabilities.items()}
+    return replace(table, ticks=table.ticks[rows], labels=np.asarray(table.labels)[rows], probabilities=told)
 
 
 def _rows(half: _Half, known: bool, random: np.random.Generator) -> Rows:
@@ -178,11 +195,13 @@ def _pose(
     ]
     # Models that were never cross-evaluated have no record: now and then none has.
     recorded = random.random() >= _WITHOUT_RECORDS
+    asked = [half for half in halves if recorded and (known or half.table.group not in groups)]
     return PseudoTarget(
         groups,
         known,
         candidates,
         TargetEvidence(np.concatenate([half.table.ticks[rows] for half, rows in parts])),
         np.concatenate([np.asarray(half.table.labels)[rows] for half, rows in parts]),
-        [half.record for half in halves if recorded and (known or half.table.group not in groups)],
+        [half.record for half in asked],
+        add_moments([moments for half in asked for moments in half.moments]),
     )

@@ -10,12 +10,24 @@ from msearch_accuracy.records import Repute
 from msearch_accuracy.witnesses import WITNESSES, Testimony, fill_distances
 
 _TINY = 1e-9
+_REACHES = (0.5, 1.0, 2.0)
+_FARTHEST = 4.0
 _NOTHING = np.zeros((1, 1))
 """What stands in a column without records: no tree that was grown without them asks for it."""
 
 _OWN = ("largest", "margin", "entropy")
-_NEAR = ("to_own", "to_any", "own_over_any", "own_over_target", "nearness_rank")
-_AGREE = ("own_share", "same_vote")
+_NEAR = (
+    "to_own",
+    "to_any",
+    "own_over_any",
+    "own_over_target",
+    "log_own_over_target",
+    "nearness_rank",
+    "within_half",
+    "within_one",
+    "within_two",
+)
+_AGREE = ("own_share", "same_vote", "to_vote", "class_cover")
 _WITNESS = tuple(f"{w}{part}" for w in WITNESSES for part in ("", "_outside", "_largest", "_ratio", "_lead"))
 _RECORD = ("record_expected", "record_near", "record_precision", "record_expected_lead", "record_near_lead")
 _ROW = (*_OWN, *_NEAR, *_AGREE, *_WITNESS, *_RECORD)
@@ -29,8 +41,13 @@ _WHOLE = (
     "prior_distance",
     "vote_entropy",
     "record_overall",
+    "source_prior_distance",
+    "mutual_information",
 )
-_RANKS = tuple(f"rank_{name}" for name in (*WITNESSES, "same_vote", "own_share", *_RECORD[:3]))
+_RANKS = tuple(
+    f"rank_{name}"
+    for name in (*WITNESSES, "same_vote", "own_share", "log_own_over_target", "class_cover", *_RECORD[:3])
+)
 _MEANS = tuple(f"mean_{name}" for name in _ROW)
 
 FEATURES: tuple[str, ...] = (*_ROW, *_SHARES, *_MEANS, *_WHOLE, *_RANKS)
@@ -46,17 +63,17 @@ RECORDS = "cross-evaluations"
 
 def _group(name: str) -> str:
     bare = name.removeprefix("mean_").removeprefix("rank_")
-    if bare.startswith("record"):
+    if bare.startswith(("record", "stacked")):
         return RECORDS
     if bare.endswith("_outside") or bare in ("known_share", "one_over_known", "prior_distance", *_SHARES):
         return "classes"
-    if bare in (*_OWN, "nuclear_norm", "vote_entropy"):
+    if bare in (*_OWN, "nuclear_norm", "vote_entropy", "mutual_information"):
         return "own outputs"
-    if bare in _NEAR:
+    if bare in (*_NEAR, "class_cover", "source_prior_distance"):
         return "closeness of the source"
     if bare == "accuracy":
         return "validation accuracy"
-    if bare.startswith("pooled") or bare == "own_share":
+    if bare.startswith("pooled") or bare in ("own_share", "to_vote"):
         return "labelled sources"
     return "other candidates"
 
@@ -94,9 +111,13 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
         nearest_any / spacings,
         distances / np.maximum(nearest_any, 1e-6),
         distances / typical,
+        np.log1p(distances / typical),
         distances.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable") / max(1, candidates - 1),
+        *(distances <= reach * spacings for reach in _REACHES),
         problem.own_share,
         agreement[rows, votes] / candidates,
+        _to_vote(problem, distances),
+        _class_cover(problem, spacings, testimony.posteriors["combined"]),
     ]
     unknown = (~known).T.astype(np.float64)
     for name in WITNESSES:
@@ -134,14 +155,43 @@ def row_features(problem: Problem, testimony: Testimony) -> NDArray[np.float32]:
             np.abs(shares - testimony.prior).sum(axis=1) / 2,
             -(shares * np.log(shares + _TINY)).sum(axis=1) / scale[:, 0],
             np.zeros(candidates) if repute is None else repute.overall,
+            np.abs(problem.source_priors - testimony.prior).sum(axis=1) / 2,
+            _mutual_information(values, problem.weights, scale[:, 0]),
         ],
         axis=1,
     )
     start = 2 * width + 2
     features[:, :, start : start + len(_WHOLE)] = whole[:, None].astype(np.float32)
     ranked = means[:, [_ROW.index(name.removeprefix("rank_")) for name in _RANKS]]
-    features[:, :, start + len(_WHOLE) :] = _ranks(ranked)[:, None]
+    # Rounded, so that the order in which rows were summed breaks no tie.
+    features[:, :, start + len(_WHOLE) :] = _ranks(ranked.round(5))[:, None]
     return features
+
+
+def _to_vote(problem: Problem, distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much farther than the source's nearest centroid its nearest one of the voted class is, at most 4 times."""
+    told = np.take_along_axis(problem.class_distances, problem.votes[:, :, None], axis=2)[:, :, 0]
+    return np.minimum(told / np.maximum(distances, 1e-6), _FARTHEST)
+
+
+def _class_cover(
+    problem: Problem, spacings: NDArray[np.float32], posterior: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How near the row lies to the source's centroids of the class it is of: 1 on one, 1/2 at the source's spacing."""
+    near = 1 / (1 + (problem.class_distances / spacings[:, :, None]) ** 2)
+    cover: NDArray[np.float64] = np.einsum("cnk,nk->cn", near, posterior)
+    return cover
+
+
+def _mutual_information(
+    values: NDArray[np.float32], weights: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Entropy of the mean output less the mean entropy, over that of all known classes. [C]"""
+    share = (weights / weights.sum()).astype(np.float32)
+    mean = np.einsum("cnk,n->ck", values, share)
+    entropies = np.einsum("cnk,n->c", values * np.log(values + _TINY), share)
+    found: NDArray[np.float64] = (entropies - (mean * np.log(mean + _TINY)).sum(axis=1)) / scale
+    return found
 
 
 def _fill(values: NDArray[np.float64], repute: Repute) -> NDArray[np.float64]:

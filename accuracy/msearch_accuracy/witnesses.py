@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msearch_accuracy.dawid_skene import dawid_skene
-from msearch_accuracy.evidence import Coreset
+from msearch_accuracy.evidence import Coreset, pairwise_distances
 from msearch_accuracy.pooled_sources import PreparedPool, ask_pool, prepare_pool
 from msearch_accuracy.problem import Problem
 from msearch_accuracy.records import Record, Repute, consult
+from msearch_accuracy.stacking import Moments, ask_stack
 
 WITNESSES = (
     "dawid_skene",
@@ -27,7 +28,9 @@ WITNESSES = (
     "pooled_fourier",
     "pooled",
     "combined",
+    "smoothed",
     "recorded",
+    "stacked",
 )
 """Names of the posteriors, in the order of the features."""
 
@@ -35,6 +38,7 @@ PANEL = 40
 """The most candidates, and the most sources, that are heard as witnesses; those nearest to the target."""
 
 _CLOSENESS = 4.0
+_TOGETHER = 8
 _INDEPENDENT = 4
 """Candidates err together: the votes of any number count as those of four."""
 
@@ -55,7 +59,12 @@ class Testimony:
 
 
 def hear(
-    problem: Problem, silenced: frozenset[str] = frozenset(), records: Sequence[Record] = (), *, run: bool
+    problem: Problem,
+    silenced: frozenset[str] = frozenset(),
+    records: Sequence[Record] = (),
+    moments: Sequence[Moments] = (),
+    *,
+    run: bool,
 ) -> Testimony:
     """Asks all witnesses; sources named in `silenced` are not believed. `run`: whether votes are the models' own."""
     panel = _panel(problem)
@@ -86,6 +95,9 @@ def hear(
     repute = consult(problem, records, run=run)
     if repute is not None:
         posteriors["recorded"] = repute.posterior
+    if run and (stacked := ask_stack(moments, problem)) is not None:
+        posteriors["stacked"] = stacked
+    posteriors["smoothed"] = _smooth(problem, posteriors["combined"])
     share = problem.weights / problem.weights.sum()
     return Testimony(posteriors, share @ posteriors["combined"], nearest_any, repute)
 
@@ -96,6 +108,18 @@ def _panel(problem: Problem) -> NDArray[np.int64]:
         return np.arange(len(problem.names))
     far = np.nan_to_num((problem.distances * problem.weights).mean(axis=1), nan=np.inf)
     return np.sort(np.argsort(far, kind="stable")[:PANEL])
+
+
+def _smooth(problem: Problem, posterior: Posterior) -> Posterior:
+    """The mean posterior over each row's nearest rows of the target, itself among them."""
+    count = len(posterior)
+    if count <= _TOGETHER:
+        return posterior
+    distances = pairwise_distances(problem.rows, problem.rows)
+    near = np.argpartition(distances, _TOGETHER - 1, axis=1)[:, :_TOGETHER]
+    weights = problem.weights[near]
+    smoothed: Posterior = np.einsum("nm,nmk->nk", weights / weights.sum(axis=1, keepdims=True), posterior[near])
+    return smoothed
 
 
 def _near_mean(told: NDArray[np.float64], distances: NDArray[np.float32]) -> Posterior:

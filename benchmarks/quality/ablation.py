@@ -15,6 +15,7 @@ from msearch_accuracy.fitting import Examples, FitSettings, fit_form, gather
 from msearch_accuracy.predictor import FORMS, Form
 from msearch_accuracy.pseudo_targets import records_of
 from msearch_accuracy.row_features import GROUPS
+from msearch_accuracy.stacking import moments_of
 
 Ablation = dict[str, dict[str, Judged]]
 """Means over targets by what was left out and workload."""
@@ -48,7 +49,8 @@ def _judge(bench: Bench, form: Form, examples: Examples, share: float | None, se
     fitted = fit_form([examples], 0, settings, by_workload=False)
     if share is not None:
         fitted = replace(fitted, lead_share=share)
-    predictor = Predictor({form: fitted}, (), tuple(records_of(bench.workload)))
+    known = tuple(records_of(bench.workload)), tuple(moments_of(bench.workload))
+    predictor = Predictor({form: fitted}, (), *known)
     run = form == "outputs"
     return mean_judged(
         [judge_predictor(bench, t, predictor, TargetEvidence(t.ticks), run=run)[0] for t in bench.targets]

@@ -9,6 +9,7 @@ from benchmarks.quality.zoo_workloads import Bench, Target
 from msearch_accuracy.fitting import Examples, FitSettings, Workload, fit_form, gather
 from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor
 from msearch_accuracy.pseudo_targets import records_of
+from msearch_accuracy.stacking import moments_of
 
 FOLDS = 4
 Gathered = Mapping[str, Mapping[Form, Examples]]
@@ -45,7 +46,7 @@ def _fit(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings
     forms: dict[Form, FormPredictor] = {
         form: fit_form([drawn[form]], seed, settings, by_workload=False) for form in FORMS
     }
-    return Predictor(forms, (workload.name,), tuple(records_of(workload)))
+    return Predictor(forms, (workload.name,), tuple(records_of(workload)), tuple(moments_of(workload)))
 
 
 def fit_default(workloads: Sequence[str], seed: int, settings: FitSettings, gathered: Gathered) -> Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,3 +80,14 @@ def test_features_left_out_are_constant() -> None:
 def test_evidence_is_counted_in_models_on_tables_of_others_however_many_targets_are_made_of_them() -> None:
     for settings in (_SETTINGS, FitSettings(pseudo_targets=2)):
         assert gather(made_up_workload(domains=4), 0, settings)["outputs"].pairs == 4 * 3
+
+
+def test_a_row_has_the_same_number_in_every_table_that_holds_it() -> None:
+    workload = made_up_workload(domains=4)
+    first, second, *rest = workload.tables
+    shared = replace(second, ticks=first.ticks, labels=first.labels)
+    examples = gather(replace(workload, tables=(first, shared, *rest)), 0, _SETTINGS)["outputs"]
+    numbers = {known.key: set(known.rows.tolist()) for known in examples.known if not known.seen}
+    assert numbers["source-0"] & numbers["source-1"]
+    assert not numbers["source-0"] & numbers["source-2"]
+    assert len(examples.rows) == len(examples.right)
