@@ -12,7 +12,7 @@ from msearch_client._errors import LocalError
 from msearch_client._experiment_calls import ExperimentCalls, ExperimentReference
 from msearch_client._job_calls import JobReference
 from msearch_client._jobs import Job
-from msearch_client._loads import Load
+from msearch_client._loads import Load, as_load
 from msearch_client._profile_calls import ProfileCalls
 from msearch_client._profiles import Profile
 
@@ -108,17 +108,23 @@ class AnalysisCalls(ProfileCalls, ExperimentCalls):
         wanted: list[JobReference | None] = [jobs] if isinstance(jobs, (str, Job)) else [*jobs] or [None]
         if experiment is not None and wanted != [None]:
             raise LocalError("jobs and an experiment exclude each other", hint="an experiment stands for its jobs")
-        kept = (
-            None
-            if experiment is None
-            else {cell.profile.id for cell in self.list_cells(experiment) if cell.profile is not None}
-        )
+        kept = None
+        if experiment is not None:
+            found = [cell.profile for cell in self.list_cells(experiment) if cell.profile is not None]
+            kept = {profile.id for profile in found}
+            if model is None:
+                # Its cells tell all that is asked about, so that not every profile of the service is looked at.
+                text = str(as_load(load)) if load else ""
+                fits = [
+                    one.id for one in found if text in ("", one.load_text) and one.host_class.startswith(host_class)
+                ]
+                return self.get_profiles(list(dict.fromkeys(fits)), progress=progress)
         listed: list[str] = []
         for job in wanted:
             if job is not None:
                 self.get_job(job)
-            found = self.list_profiles(job=job, model=model, load=load, host_class=host_class, include_invalid=True)
-            listed += [profile.id for profile in found if kept is None or profile.id in kept]
+            page = self.list_profiles(job=job, model=model, load=load, host_class=host_class, include_invalid=True)
+            listed += [profile.id for profile in page if kept is None or profile.id in kept]
         return self.get_profiles(listed, progress=progress)
 
 

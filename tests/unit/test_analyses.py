@@ -192,6 +192,14 @@ def test_the_roof_is_the_lower_of_two_measured_limits() -> None:
     assert row["share"] == pytest.approx(row["achieved"] / row["attainable"])
 
 
+def test_what_a_pipeline_does_around_the_model_is_no_arithmetic() -> None:
+    profile = make_profile(WIDE, "onnxruntime fp32", "single_stream,pipeline=1")
+    for name, value in (("service_p50_ms", 3.0), ("stage_preprocess_ms", 2.0), ("stage_inference_ms", 1.0)):
+        profile = with_value(profile, name, value)
+    (row,) = findings("roofline", [profile]).table.rows
+    assert row["achieved"] == pytest.approx(WIDE.flops / 1.0 / 1e6)
+
+
 def test_peaks_are_the_best_measured_and_more_threads_are_never_less() -> None:
     row = make_study([make_profile(WIDE, "onnxruntime fp32", "single_stream")]).rows[0]
 
