@@ -86,6 +86,7 @@ bench-labels: $(READY) ## How few labels find the best candidate; drift and ense
 
 bench-quality: $(READY) ## How well scores and predictors choose, on all workloads of the zoo
 	$(BIN)/python -m benchmarks.bench_quality
+	$(BIN)/python -m benchmarks.bench_text_features
 
 bench-report: $(READY) ## Size and opening time of the HTML report of 1,000 profiles
 	$(BIN)/python -m benchmarks.bench_report
