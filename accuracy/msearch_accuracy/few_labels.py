@@ -13,15 +13,16 @@ how often it was right on real models.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from msearch_accuracy.choosing_labels import Worlds, choose_rows
 from msearch_accuracy.errors import AccuracyError
 from msearch_accuracy.evidence import CandidateEvidence, TargetEvidence
+from msearch_accuracy.foresight import Foresight, class_chances, foresee
 from msearch_accuracy.metrics import Metric
+from msearch_accuracy.predictor import Predictor
 from msearch_accuracy.problem import Problem, pose
 from msearch_accuracy.row_classes import ClassPosterior, Slots, consensus
 
@@ -75,7 +76,8 @@ class Labelling:
     Args:
         problem: the candidates in one label space, with their outputs.
         metric: accuracy, or F1 of a class.
-        prior: class chances [n, K] without labels; the candidates' consensus if None.
+        foresight: what the accuracy predictor says, which is the answer as long as there is no label; the candidates'
+            consensus if None.
         confidence: at which one candidate wins, above 0.5 and below 1.
         tolerance: how far below the best a winner may be.
         seed: of the draws.
@@ -89,7 +91,7 @@ class Labelling:
         problem: Problem,
         metric: Metric | None = None,
         *,
-        prior: NDArray[np.float64] | None = None,
+        foresight: Foresight | None = None,
         confidence: float = 0.95,
         tolerance: float = 0.01,
         seed: int = 0,
@@ -107,7 +109,8 @@ class Labelling:
         self.confidence = confidence
         self.tolerance = tolerance
         self._positive = None if metric.positive is None else problem.classes.index(metric.positive)
-        self._slots = Slots.of(problem.votes, consensus(problem) if prior is None else prior, self._positive)
+        self._foresight = foresight
+        self._slots = _begin(problem, foresight, self._positive)
         self._posterior = ClassPosterior(self._slots)
         self._seed = seed
         self._labels: dict[int, str] = {}
@@ -120,21 +123,34 @@ class Labelling:
         candidates: Sequence[CandidateEvidence],
         metric: Metric | None = None,
         *,
+        target: TargetEvidence | None = None,
+        predictor: Predictor | None = None,
         confidence: float = 0.95,
         tolerance: float = 0.01,
         seed: int = 0,
     ) -> Labelling:
         """From candidates with outputs on the same rows; `problem.refused` names those that cannot take part, and why.
 
+        With the rows of the target in the feature space, the candidates' sources and an accuracy predictor it begins
+        with what that predicts, otherwise with the candidates' consensus.
+
         Raises:
-            AccuracyError: fewer than two can take part.
+            AccuracyError: fewer than two can take part, or a predictor is given and no target.
         """
         shapes = [np.shape(c.probabilities) for c in candidates if c.probabilities is not None]
         if not shapes or not shapes[0] or not shapes[0][0]:
             raise AccuracyError("labels tell candidates apart by their outputs, and no candidate was run")
-        # Only the outputs speak here: where the rows lie does not matter.
-        rows = TargetEvidence(np.zeros((shapes[0][0], 1), np.int16))
-        return cls(pose(candidates, rows, run=True), metric, confidence=confidence, tolerance=tolerance, seed=seed)
+        foresight = None
+        if predictor is None:
+            # Only the outputs speak here: where the rows lie does not matter.
+            rows = TargetEvidence(np.zeros((shapes[0][0], 1), np.int16))
+            problem = pose([replace(candidate, source=None) for candidate in candidates], rows, run=True)
+        elif target is None:
+            raise AccuracyError("the predictor needs the target's rows in the feature space")
+        else:
+            problem = pose(candidates, target, run=True)
+            foresight = foresee(predictor, candidates, target, problem.names, metric or Metric())
+        return cls(problem, metric, foresight=foresight, confidence=confidence, tolerance=tolerance, seed=seed)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -211,6 +227,8 @@ class Labelling:
         worlds = Worlds.draw(self._posterior, self._slots, labels, count, self._random(1), positive=self._positive)
         low, high = np.quantile(worlds.values, [0.05, 0.95], axis=0)
         means, best, within = worlds.values.mean(axis=0), worlds.best(), worlds.within(self.tolerance)
+        if self._foresight is not None and not labels:
+            means, low, high = self._foresight.values, self._foresight.low, self._foresight.high
         order = np.lexsort((-best, -means))
         standings = tuple(
             Standing(
@@ -258,3 +276,11 @@ class Labelling:
         count = len(self._slots.used)
         if not 0 <= row < count:
             raise AccuracyError(f"there is no row {row}: the target has rows 0 to {count - 1}")
+
+
+def _begin(problem: Problem, foresight: Foresight | None, positive: int | None) -> Slots:
+    """The slots before there is a label."""
+    agreed = consensus(problem)
+    if foresight is None:
+        return Slots.of(problem.votes, agreed, positive)
+    return Slots.of(problem.votes, class_chances(problem, foresight.right, agreed), positive)

@@ -219,3 +219,9 @@ def _contributions(
         int(at): {groups[place]: round(float(of_one[place]), 4) for place in np.argsort(-np.abs(of_one), kind="stable")}
         for at, of_one in zip(chosen, changes.T, strict=True)
     }
+
+
+def row_chances(predictor: Predictor, problem: Problem) -> NDArray[np.float32]:
+    """P(right) of every candidate on every row [C, n], by the outputs with which the problem was posed."""
+    testimony = hear(problem, frozenset(find_implausible(problem)), predictor.records, run=True)
+    return predictor.forms["outputs"].chances(row_features(problem, testimony))

@@ -1,12 +1,18 @@
 """What class each row of a target has, given candidates' votes and the labels of a few rows: a Bayesian pool of votes.
 
-    P(row r is of class k) ~ exp(b log prior(r, k) + sum over candidates c that vote k there of w_c + o 1[nobody does])
+    P(row r is of class k) ~ exp( (b + b_g) log prior(r, k) + t share(r, k) + (o + o_g) 1[nobody votes k]
+                                  + sum over candidates c of w_c (1[c votes k] - share(r, k)) )
 
-The prior is a consensus without labels. Labels move b, o and the trust w_c in each candidate's vote, which then hold on
-every other row too. b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), w_c ~ N(0, s^2) with s unknown: one Laplace approximation for
-each s of a grid, mixed by their marginal likelihoods. So trust stays near the consensus until labels contradict it, and
+share(r, k) is the share of candidates that vote k there. The prior is what is known without labels. Labels move its
+trust b, the trust t in majorities, o, and the trust w_c in each candidate against the others, which then hold on every
+other row too. g is the region of the row, by how many candidates agree on it: rows to label are chosen where
+candidates differ, and what is learned there holds elsewhere in part only.
+
+b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), t, b_g, o_g ~ N(0, 0.5^2), w_c ~ N(0, s^2) with s unknown: one Laplace approximation
+for each s of a grid, mixed by their marginal likelihoods. So trust stays near the prior until labels contradict it, and
 follows them quickly where they do. Consensus-driven, as CODA (Kay et al. 2025), but candidates that err together are
-not taken for independent witnesses, because all candidates are judged on the same drawn classes.
+not taken for independent witnesses, because all candidates are judged on the same drawn classes; and where all vote
+alike, trust in one against another says nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +29,12 @@ from msearch_accuracy.errors import AccuracyError
 from msearch_accuracy.problem import Problem
 
 _TRUST_DEVIATIONS = (0.25, 0.5, 1.0, 2.0)
-_CONSENSUS_DEVIATION = 0.3
+_PRIOR_DEVIATION = 0.3
 _OTHER_DEVIATION = 0.3
+_MAJORITY_DEVIATION = 0.5
+_REGIONS = (0.5, 0.7, 0.85, 0.97)
+"""Where regions end, as the share of candidates that vote for the class most of them vote for."""
+_REGION_DEVIATION = 0.5
 _VOTES_TRUST = 0.5
 """By which Dawid-Skene's log-likelihoods are multiplied: candidates err together."""
 _FLOOR = 0.02
@@ -89,19 +99,25 @@ class Slots:
 
 
 class ClassPosterior:
-    """The posterior over b, o and w given labels; gives draws of every row's class chances."""
+    """The posterior over the trusts given labels; gives draws of every row's class chances."""
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
         rows, width, candidates = slots.voted.shape
-        self._features = np.zeros((rows, width, candidates + 2))
-        self._features[..., 0] = slots.log_prior
-        self._features[:, -1, 1] = 1.0
-        self._features[..., 2:] = slots.voted
-        self._mean = np.zeros(candidates + 2)
+        other = np.zeros((rows, width))
+        other[:, -1] = 1.0
+        share = slots.voted.mean(axis=2)
+        columns = [slots.log_prior, other, share]
+        deviations = [_PRIOR_DEVIATION, _OTHER_DEVIATION, _MAJORITY_DEVIATION]
+        region = np.digitize(share.max(axis=1), _REGIONS)
+        for number in range(len(_REGIONS) + 1):
+            inside = (region == number)[:, None]
+            columns += [slots.log_prior * inside, other * inside]
+            deviations += [_REGION_DEVIATION, _REGION_DEVIATION]
+        self._features = np.concatenate([np.stack(columns, axis=2), slots.voted - share[..., None]], axis=2)
+        self._mean = np.zeros(self._features.shape[2])
         self._mean[0] = 1.0
-        fixed = [_CONSENSUS_DEVIATION**-2, _OTHER_DEVIATION**-2]
-        self._precisions = [np.array([*fixed, *[s**-2] * candidates]) for s in _TRUST_DEVIATIONS]
+        self._precisions = [np.array([*deviations, *[s] * candidates]) ** -2.0 for s in _TRUST_DEVIATIONS]
         self._modes = [self._mean] * len(self._precisions)
         self._curvatures = [np.diag(precision) for precision in self._precisions]
         self._shares = np.full(len(self._precisions), 1 / len(self._precisions))
@@ -123,7 +139,7 @@ class ClassPosterior:
         features, used = self._features[rows], self._slots.used[rows]
         at, mode = np.arange(len(rows)), self._mean
         for _ in range(_STEPS):
-            chances, likelihood = _softmax(features @ mode, used, axis=1), 0.0
+            chances, likelihood = _softmax(features @ mode, used), 0.0
             curvature, slope = np.diag(precision), precision * (mode - self._mean)
             if len(rows):
                 likelihood = float(np.log(np.maximum(chances[at, right], 1e-300)).sum())
@@ -144,11 +160,11 @@ class ClassPosterior:
         """Narrows the posterior as much as a label of this row will on average, whatever it says."""
         for place, mode in enumerate(self._modes):
             features = self._features[[row]]
-            chances = _softmax(features @ mode, self._slots.used[[row]], axis=1)
+            chances = _softmax(features @ mode, self._slots.used[[row]])
             self._curvatures[place] = self._curvatures[place] + _information(features, chances)
 
     def draw(self, count: int, random: np.random.Generator) -> Chances:
-        """Class chances under `count` draws of b, o and w. [J, count, n], slots first: sums are fast."""
+        """Class chances under `count` draws of the trusts. [J, count, n], slots first: sums are fast."""
         parts = []
         numbers = random.multinomial(count, self._shares)
         for number, mode, curvature in zip(numbers, self._modes, self._curvatures, strict=True):
@@ -159,8 +175,8 @@ class ClassPosterior:
         return _softmax(drawn @ by_slot, self._slots.used.T[:, None, :], axis=0).astype(np.float32, copy=False)
 
 
-def _softmax(values: NDArray[Any], used: NDArray[np.bool_], axis: int) -> NDArray[Any]:
-    """Over the used slots, which lie along `axis`; 0 elsewhere."""
+def _softmax(values: NDArray[Any], used: NDArray[np.bool_], axis: int = 1) -> NDArray[Any]:
+    """Chances of the used slots, which lie along `axis`, from their logarithms up to a constant; 0 elsewhere."""
     masked = np.where(used, values, np.array(-np.inf, values.dtype))
     masked -= masked.max(axis=axis, keepdims=True, initial=-1e30)
     raised: NDArray[Any] = np.exp(masked, out=masked)
@@ -169,7 +185,7 @@ def _softmax(values: NDArray[Any], used: NDArray[np.bool_], axis: int) -> NDArra
 
 
 def _information(features: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fisher information of labels: the features' covariance under the chances, summed over rows. [D, D]"""
+    """Covariance of features [n, J, D] under chances [n, J], summed over rows: Fisher information of labels. [D, D]"""
     means = np.einsum("rjd,rj->rd", features, chances)
     rooted = (features * np.sqrt(chances)[..., None]).reshape(-1, features.shape[-1])
     result: NDArray[np.float64] = rooted.T @ rooted - means.T @ means

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from msearch_accuracy import NO_CLASS as NOBODYS
-from msearch_accuracy import AccuracyError, CandidateEvidence, Labelling, Metric
+from msearch_accuracy import AccuracyError, CandidateEvidence, Labelling, Metric, Predictor, TargetEvidence
 from msearch_client._errors import LocalError
 from msearch_client._label_files import (
     ASKED,
@@ -48,6 +48,8 @@ class LabellingSession:
         names: Mapping[str, str],
         *,
         kept: NDArray[np.bool_] | None = None,
+        target: TargetEvidence | None = None,
+        predictor: Predictor | None = None,
         f1: str = "",
         confidence: float = 0.95,
         tolerance: float = 0.01,
@@ -58,7 +60,8 @@ class LabellingSession:
     ) -> None:
         """From candidates with outputs on the `kept` rows of a table (all of them if None); `names` by candidate.
 
-        `failed` and `notices` are told with each verdict.
+        With the points of the kept rows and a predictor it begins with what that foretells. `failed` and `notices` are
+        told with each verdict.
 
         Raises:
             LocalError: fewer than two candidates can be compared, a setting is out of range, or the file cannot be
@@ -69,6 +72,8 @@ class LabellingSession:
             self._labelling = Labelling.of(
                 candidates,
                 Metric("f1", f1) if f1 else Metric(),
+                target=target,
+                predictor=predictor,
                 confidence=confidence,
                 tolerance=tolerance,
                 seed=seed,

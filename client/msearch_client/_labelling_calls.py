@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msearch_accuracy import TargetEvidence
 from msearch_client._artifacts import OnProgress
 from msearch_client._catalogue import Filter, Modality
 from msearch_client._errors import LocalError
@@ -22,7 +23,7 @@ from msearch_client._predicting import evidence_of
 from msearch_client._sample_bytes import read_rows
 from msearch_client._searching import OrderBy
 from msearch_running.outputs import common_rows
-from msearch_sketch import Signature
+from msearch_sketch import Points
 
 
 class LabellingCalls(OutputCalls):
@@ -52,6 +53,8 @@ class LabellingCalls(OutputCalls):
         running: OnShare | None = None,
     ) -> LabellingSession:
         """Gets what the candidates say of each row of the target, and asks which rows to label.
+
+        It begins with the accuracies that the service's predictor foretells, worked out here.
 
         The `k` best candidates of a search run on this machine, and no row leaves it. With `local=False` agents run
         them, and the rows are stored with the service as a target of this caller. With `sample` nothing is run: all
@@ -91,26 +94,30 @@ class LabellingCalls(OutputCalls):
             open_data(target, modality=modality, column=column, ignore=ignore, limit_rows=limit_rows, progress=progress)
         )
         rows = read_rows(opened, labels=False)
+        signature, points = self._look_at(opened)
         if sample is not None:
             found = self._outputs_stored(sample, opened, rows)
         elif local:
-            space = self._find_space(opened, source=False)
-            signature = self._sketch_opened(opened, space, source=False)
             ranking = self.search(signature, filter=filter, order_by=order_by, top=max(k, 2))
             found = self._outputs_here(ranking, rows, artifacts=artifacts, running=report)
         else:
             if not allow_waiting:
                 self._check_agents("--local or local=True")
-            stored, encoded = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
-            signature = Signature.from_bytes(encoded)
             ranking = self.search(signature, filter=filter, order_by=order_by, top=max(k, 2))
+            stored, _ = self._put_target(opened, column or "", points_only=False, keep_s=keep_s)
             found = self._outputs_of_agents(ranking, stored, allow_waiting=allow_waiting, running=report)
-        kept = _choose_rows(found)
+        kept = _choose_rows(found, points)
+        sources = self._source_signatures([model for model, _ in found.taken], signature.space_digest)
         return LabellingSession(
             rows,
-            [evidence_of(model, outputs.probabilities[kept], None) for model, outputs in found.taken],
+            [
+                evidence_of(model, outputs.probabilities[kept], sources.get(model.dataset_id))
+                for model, outputs in found.taken
+            ],
             {model.id: f"{model.name}@{model.version}" for model, _ in found.taken},
             kept=kept,
+            target=TargetEvidence(points.ticks[kept[points.kept]]),
+            predictor=self.download_predictor()[0],
             f1=f1,
             confidence=confidence,
             tolerance=tolerance,
@@ -120,15 +127,15 @@ class LabellingCalls(OutputCalls):
         )
 
 
-def _choose_rows(found: CandidateOutputs) -> NDArray[np.bool_]:
-    """The rows that all candidates could read. [n]"""
+def _choose_rows(found: CandidateOutputs, points: Points) -> NDArray[np.bool_]:
+    """The rows that all candidates could read, and that have a point. [n]"""
     if len(found.taken) < 2:
         reasons = "; ".join(f"{item.model}: {item.message}" for item in found.failed[:3])
         raise LocalError(
             f"labels tell candidates apart, and of {len(found.taken) + len(found.failed)} only {len(found.taken)} "
             "could be run" + (f" ({reasons})" if reasons else "")
         )
-    kept = common_rows([outputs for _, outputs in found.taken])
+    kept = common_rows([outputs for _, outputs in found.taken]) & points.kept
     if not kept.any():
         raise LocalError("there is no row that all candidates could read")
     return kept

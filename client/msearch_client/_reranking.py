@@ -11,7 +11,7 @@ from msearch_client._agent_calls import AgentCalls
 from msearch_client._agents import AgentState
 from msearch_client._artifacts import OnProgress
 from msearch_client._behaving import behave_locally, behaviour_scores
-from msearch_client._catalogue import Filter, Modality
+from msearch_client._catalogue import Filter, Modality, Model
 from msearch_client._constraints import Constraint, make_profile_options
 from msearch_client._errors import JobFailedError, LocalError, NotFoundError
 from msearch_client._evaluation_calls import EvaluationCalls
@@ -199,7 +199,7 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         rows = read_rows(opened, labels=False)
         models = [candidate.model for candidate in ranking]
         runs = run_locally(self, models, rows, with_noise=with_noise, artifacts=artifacts, progress=running)
-        sources = self._source_signatures(ranking)
+        sources = self._source_signatures(models, ranking.space_digest)
         predictions = predict_locally(predictor, info.version, runs, points, sources, explain=question.explain)
         values = behave_locally(behaviour, runs, points) if behaviour else {}
         failed = [run.failure for run in runs if run.failure is not None]
@@ -228,16 +228,16 @@ class RerankCalls(SearchCalls, EvaluationCalls, AgentCalls):
         space = self._find_space(opened, source=False)
         return self._sketch_opened(opened, space, source=False), project(opened, space)
 
-    def _source_signatures(self, ranking: Ranking) -> dict[str, Signature]:
-        """The candidates' sources in the target's space, by dataset id; without those that were deleted meanwhile."""
+    def _source_signatures(self, models: Sequence[Model], space_digest: str) -> dict[str, Signature]:
+        """The models' sources in the target's space, by dataset id; without those that were deleted meanwhile."""
         found = {}
-        for dataset_id in {candidate.model.dataset_id for candidate in ranking if candidate.model.dataset_id}:
+        for dataset_id in {model.dataset_id for model in models if model.dataset_id}:
             try:
                 signatures = self.dataset_signatures(dataset_id)
             except NotFoundError:
                 continue
             for signature in signatures:
-                if signature.space_digest == ranking.space_digest:
+                if signature.space_digest == space_digest:
                     found[dataset_id] = signature
         return found
 
