@@ -14,12 +14,15 @@ from benchmarks.bench_labels import Trial as LabelTrial
 from benchmarks.quality.target_labels import count_metric
 from msearch_accuracy import Metric
 from msearch_accuracy.few_labels import Labelling
+from msearch_accuracy.foresight import Foresight
 from tests.unit.test_few_labels import made_up
 
 
 def made_up_trial() -> LabelTrial:
     candidates, labels, true = made_up(0, rows=80)
-    return LabelTrial("made up", Labelling.of(candidates).problem, labels, Metric(), true)
+    right = np.tile(true[:, None], (1, 80))
+    foresight = Foresight(right, true, true - 0.05, true + 0.05)
+    return LabelTrial("made up", Labelling.of(candidates).problem, foresight, labels, Metric(), true)
 
 
 def test_metrics_are_counted() -> None:
@@ -41,7 +44,9 @@ def test_courses_begin_without_labels_and_end_at_the_truth() -> None:
     assert counted.regrets[0] == pytest.approx(trial.truth.max() - trial.truth.mean())
     assert counted.regrets[-1] == 0
     asked = follow_posterior(trial, None, 80, 0)
-    assert len(asked.regrets) == len(asked.inside) == 81
+    assert len(asked.regrets) == len(asked.inside) == len(asked.sure) == 81
+    assert asked.regrets[0] == 0
+    assert asked.inside[0] == 1
     assert asked.regrets[-1] == 0
     assert asked.stopped is not None
     assert asked.stopped[0] < 40
