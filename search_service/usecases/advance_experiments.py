@@ -12,7 +12,7 @@ from dataclasses import replace
 from msearch_experiments import Plan
 from msearch_experiments.benchmark import Search
 from msearch_experiments.searching import points_of
-from search_service.domain.errors import NotFound
+from search_service.domain.errors import DomainError, NotFound, Unavailable
 from search_service.domain.experiments import Cell, CellState, Experiment, SeenCell
 from search_service.domain.jobs import JobFilter, JobState
 from search_service.domain.ports import UnitOfWork
@@ -25,10 +25,23 @@ from search_service.usecases.search_goals import goal_of, trials_of
 
 
 def advance_experiments(work: Experimenting) -> int:
-    """Asks for more cells of every experiment that has some to ask for, and says how many were asked for."""
+    """Asks for more cells of every experiment that has some to ask for, and says how many were asked for.
+
+    One that fails keeps none of the others waiting; the first error is raised once all had their turn.
+    """
     with work.profiling.database.begin() as unit:
         asking = unit.experiments.asking()
-    return sum(advance_experiment(work, experiment_id) for experiment_id in asking)
+    asked, failure = 0, None
+    for experiment_id in asking:
+        try:
+            asked += advance_experiment(work, experiment_id)
+        except Unavailable:
+            raise  # the others would find the database just so
+        except DomainError as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
+    return asked
 
 
 def advance_experiment(work: Experimenting, experiment_id: str) -> int:

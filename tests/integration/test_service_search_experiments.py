@@ -13,9 +13,20 @@ from msearch.v1 import profiles_pb2 as ppb
 from msearch.v1 import profiling_service_pb2 as prof
 from msearch.v1 import registry_service_pb2 as rpb
 from search_service.benchmarking import optimiser
+from search_service.domain.errors import PreconditionFailed, Reason
 from search_service.domain.ports import Database
 from tests.fake_agent import FakeAgent, a_profile
-from tests.integration.test_service_experiments import cells, get, jobs, submit
+from tests.integration.test_service_experiments import (
+    DISTURBED,
+    GRID,
+    cells,
+    get,
+    has_ended,
+    jobs,
+    submit,
+    work_off,
+    work_off_until,
+)
 from tests.service_in_process import Running, refused, service_in_process
 
 pytest.importorskip("optuna", reason="the extra search is not installed")
@@ -174,3 +185,19 @@ def test_a_service_without_an_optimiser_says_so(tmp_path: Path, monkeypatch: pyt
             submit(running, SEARCH)
         assert (caught[0].code, caught[0].reason) == ("FAILED_PRECONDITION", "OPTIMISER_MISSING")
         assert "msearch[search]" in caught[0].message
+
+
+def test_a_search_that_fails_keeps_no_other_experiment_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> list[int]:
+        raise PreconditionFailed("it broke", Reason.OPTIMISER_MISSING)
+
+    with service_in_process(tmp_path) as running:
+        agent = FakeAgent(running.agents).register()
+        searching = submit(running, SEARCH).experiment
+        monkeypatch.setattr(optimiser.OptunaOptimiser, "ask", refuse)
+        work_off(agent)
+        noisy = submit(running, GRID).experiment
+        work_off(agent, **DISTURBED)
+        work_off_until(agent, lambda: has_ended(running, noisy.id))
+        assert get(running, noisy.id).cells == pb.CellCounts(total=6, measured=6, retried=6)
+        assert get(running, searching.id).state == pb.EXPERIMENT_STATE_RUNNING

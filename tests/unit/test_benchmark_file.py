@@ -111,6 +111,7 @@ def test_the_digest_is_that_of_the_meaning():
     digest = expand(parse_benchmark("models: [a, b]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 3}")).digest
     for same in (
         "# a comment\nlimits:\n  repeats: 3\nsoftware:\n- threads: [2, 1]\n  precision: fp32\nmodels: [b, a]",
+        '{"retries": 1, "models": ["a", "b"], "limits": {"repeats": 3}, "software": {"threads": [1, 2]}}',
         '{"priority": 3, "models": ["a", "b"], "software": [{"threads": 1}, {"threads": 2}], "limits": {"repeats": 3}}',
     ):
         assert expand(parse_benchmark(same)).digest == digest
@@ -118,6 +119,7 @@ def test_the_digest_is_that_of_the_meaning():
         "models: [a, b]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 4}",
         "models: [a, b]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 3}\nhardware: {labels: {room: north}}",
         "models: [a, b@2]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 3}",
+        "models: [a, b]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 3}\nretries: 0",
         "models: [a, b]\nsoftware: {threads: [1, 2]}\nlimits: {repeats: 3}\nsearch: {optimise: p99_ms}",
     ):
         assert expand(parse_benchmark(other)).digest != digest
@@ -153,6 +155,10 @@ def test_the_digest_is_that_of_the_meaning():
         ),
         ("models: a\nloads: 'server:1'\npipeline: {network: 5g}", "pipeline.network[0].name", "must be 'lan'"),
         ("models: a\npipeline: {network: {name: lan, round_trip_ms: 1}}", "pipeline.network[0].round_trip_ms", "name"),
+        ("models: a\npipeline: {processing: 1}", "pipeline.processing", "boolean"),
+        ("models: a\nretries: 11", "retries", "10"),
+        ("models: a\nretries: -1", "retries", "0"),
+        ("models: a\nretries: once", "retries", "integer"),
         ("models: a\npipeline: {netwrk: lan}", "pipeline.netwrk", "'network'?"),
         ("{}", "models", "is required"),
         ("models: []", "models", "at least 1"),
