@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from profiler_agent.loadgen.arrivals import find_arrivals
 from profiler_agent.loadgen.load_text import format_load, parse_load
-from tests.docs.blocks import ROOT, fenced
+from tests.docs.blocks import ROOT
+from tests.docs.plugin_pages import PlugInPage, count_passed
 
-CHECK = """
-import sys
-sys.path[:0] = [{copy!r}]
-import pytest
-import profiler_agent.loadgen.arrivals as arrivals
-assert arrivals.__file__.startswith({copy!r}), arrivals.__file__
-assert "spurts" in arrivals.find_arrivals()
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", {root!r}, "-c", {config!r},
-                      {suite!r}, "-k", "spurts"]))
-"""
+PAGE = PlugInPage(
+    page="docs/add-an-arrival-pattern.md",
+    package="profiler_agent.loadgen.arrivals",
+    name="spurts",
+    find="find_arrivals",
+    suite="test_arrival_contract.py",
+)
 
 
 def test_the_file_of_the_page_passes_the_contract_suite(tmp_path: Path) -> None:
-    """In a copy of the package, because the page puts the file into the package itself."""
-    shutil.copytree(ROOT / "profiler_agent", tmp_path / "profiler_agent", ignore=shutil.ignore_patterns("__pycache__"))
-    (block,) = fenced("docs/add-an-arrival-pattern.md", "python")
-    (tmp_path / "profiler_agent" / "loadgen" / "arrivals" / "spurts.py").write_text(block, encoding="utf-8")
-    suite = ROOT / "tests" / "contracts" / "test_arrival_contract.py"
-    program = CHECK.format(copy=str(tmp_path), root=str(ROOT), config=str(ROOT / "pyproject.toml"), suite=str(suite))
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert int(done.stdout.splitlines()[-1].split()[0]) > 5
+    assert count_passed(PAGE, tmp_path) > 5
 
 
 def _table(heading: str) -> list[list[str]]:

@@ -169,8 +169,8 @@ def test_serve_becomes_the_service(tmp_path: Path) -> None:
 
 def test_serve_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "bare.py").write_text(
-        "from msearch_client.cli import serve, main\n"
-        "serve.find_spec = lambda name: None if name == 'sqlalchemy' else True\n"
+        "from msearch_client.cli import handing_over, main\n"
+        "handing_over.find_spec = lambda name: None if name == 'sqlalchemy' else True\n"
         "main()\n",
         encoding="utf-8",
     )

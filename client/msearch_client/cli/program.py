@@ -45,6 +45,7 @@ from msearch_client.cli import (
     spaces,
     tokens,
 )
+from msearch_client.cli.handing_over import PASS_ON
 from msearch_client.cli.output import print_note, printable
 
 FAILED = 1
@@ -166,8 +167,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(agents.app, name="agents")
 app.add_typer(tokens.app, name="token")
 app.command("simulate")(simulate.simulate)
-app.command("serve", context_settings=serve.PASS_ON)(serve.serve)
-app.command("agent", context_settings=serve.PASS_ON)(agent.agent)
+app.command("serve", context_settings=PASS_ON)(serve.serve)
+app.command("agent", context_settings=PASS_ON)(agent.agent)
 app.command("config")(about.config)
 app.command("version")(about.version)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from importlib.util import find_spec
-
 import typer
 
-from msearch_client import LocalError
+from msearch_client.cli.handing_over import hand_over
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 NEEDED = ("search_service", "sqlalchemy", "alembic", "structlog", "grpc_health", "grpc_reflection", "onnx", "numba")
 
 
@@ -19,11 +14,9 @@ def serve(context: typer.Context) -> None:
 
     For example: msearch-cli serve --listen 127.0.0.1:50051. Its own options: msearch-cli serve -- --help.
     """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise LocalError(
-            f"the service cannot run here: {', '.join(missing)} not installed",
-            hint="run `pip install 'msearch[service]'`",
-        )
-    # Replacing the process hands signals and the exit code through without a parent in between.
-    os.execv(sys.executable, [sys.executable, "-m", "search_service", "serve", *context.args])  # noqa: S606
+    hand_over(
+        "the service",
+        ["search_service", "serve", *context.args],
+        needed=NEEDED,
+        hint="run `pip install 'msearch[service]'`",
+    )
