@@ -63,6 +63,9 @@ HOSTS = (
 FORMS = ("onnxruntime fp32", "onnxruntime int8_static", "openvino fp32", "openvino int8_static", "torch fp32")
 _FORM_SPEED = {"onnxruntime": 1.0, "openvino": 1.18, "torch": 0.62}
 _PRECISION_SPEED = {"fp32": 1.0, "int8_static": 1.75, "int8_dynamic": 0.9, "bf16": 1.1, "fp16": 1.1}
+CALL_SHARES = {"preprocess": 0.3, "inference": 0.6, "postprocess": 0.1}
+"""Where the time of a call goes in a pipeline."""
+
 _LOSS = {"fp32": 0.0, "int8_static": 0.004, "int8_dynamic": 0.016, "bf16": 0.001, "fp16": 0.001}
 
 
@@ -89,6 +92,7 @@ def make_profile(
     for number in range(RUNS):
         drift = math.exp(random.normal(0, 0.012))
         executing, latency, span_s = _drive(parsed, service * drift, random)
+        latency = latency + (parsed.network.round_trip_ms if parsed.network is not None else 0.0)
         for value in latency:
             histogram.record_value(max(round(value * 1e3), 1))
         runs.append(
@@ -142,8 +146,16 @@ def _of_run(
     yield _measurement("max_ms", float(latency.max()))
     yield _measurement("service_p50_ms", _rank(executing, 50.0))
     yield _measurement("service_p99_ms", _rank(executing, 99.0))
-    yield _measurement("queue_p50_ms", _rank(latency - executing, 50.0))
-    yield _measurement("queue_p99_ms", _rank(latency - executing, 99.0))
+    way_ms = load.network.round_trip_ms / 2 if load.network is not None else 0.0
+    queueing = latency - executing - 2 * way_ms
+    yield _measurement("queue_p50_ms", _rank(queueing, 50.0))
+    yield _measurement("queue_p99_ms", _rank(queueing, 99.0))
+    if load.pipeline:
+        yield _measurement("stage_queue_ms", float(queueing.mean()))
+        for stage, share in CALL_SHARES.items():
+            yield _measurement(f"stage_{stage}_ms", share * float(executing.mean()))
+        if load.network is not None:
+            yield from (_measurement(f"stage_{stage}_ms", way_ms) for stage in ("uplink", "downlink"))
     name = "peak_rate_per_s" if load.scenario is Scenario.FIND_PEAK else "throughput_per_s"
     yield _measurement(name, REQUESTS * variant.batch_size / span_s)
     yield _measurement("cpu_utilisation", min(float(executing.sum()) / 1e3 / span_s, 1.0) * variant.threads)
@@ -154,8 +166,12 @@ def _of_profile(
 ) -> Iterator[Measurement]:
     names = [item.name for item in runs[0].measurements]
     found = {name: sorted(run.measurement(name).value or 0.0 for run in runs) for name in names}
+    middle = sorted(runs, key=lambda run: run.measurement("mean_ms").value or 0.0)[len(runs) // 2]
     for name, values in found.items():
-        yield replace(_measurement(name, values[len(values) // 2]), low=values[0], high=values[-1])
+        if name.startswith("stage_"):  # of one run, so that they add up
+            yield _measurement(name, middle.measurement(name).value)
+        else:
+            yield replace(_measurement(name, values[len(values) // 2]), low=values[0], high=values[-1])
     throughput = found.get("throughput_per_s", found.get("peak_rate_per_s", [1.0]))[RUNS // 2]
     energy = None if host.power_w is None else host.power_w / throughput
     yield _measurement("energy_j", energy, "rapl_counter", UNMEASURED_ENERGY)
@@ -231,3 +247,9 @@ def a_study() -> list[Profile]:
     ]  # fmt: skip
     found += [make_profile(MODELS[0], "torch fp32", "server:400", broken=("late_generator", "disturbed"))]
     return found
+
+
+def pipeline_profiles() -> list[Profile]:
+    """Requests that carry rows, beside the model and over a network."""
+    loads = ("server:200,pipeline=1", "server:200,pipeline=1,rtt_ms=5")
+    return [make_profile(model, form, load) for load in loads for model in MODELS for form in FORMS[:2]]

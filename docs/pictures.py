@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.browser import Chromium, find_browser
-from benchmarks.made_up_profiles import HOSTS, a_study
+from benchmarks.made_up_profiles import HOSTS, a_study, pipeline_profiles
 from msearch_analysis.drawing import draw_file
 from msearch_client._analyses import analyse_profiles
 from msearch_client._analysis_calls import write_report
@@ -29,7 +29,8 @@ def main() -> None:
     everything = a_study()
     one_host = [profile for profile in everything if profile.host_class == HOSTS[0].name]
     for name, count in SHOWN.items():
-        found = analyse_profiles(name, everything if name in ("hosts", "roofline") else one_host)
+        shown = {"hosts": everything, "roofline": everything, "stages": pipeline_profiles()}.get(name, one_host)
+        found = analyse_profiles(name, shown)
         (FOLDER / f"{name}.svg").write_bytes(draw_file(found.title, found.charts[:count], "svg"))
     program = find_browser()
     if program is None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile
+from benchmarks.made_up_profiles import HOSTS, MODELS, make_profile, pipeline_profiles
 from msearch_analysis import analyses, distributions, drawing
 from msearch_analysis.analyses import Analysis, Options, find_analyses, find_analysis, roofline, verdicts
 from msearch_analysis.analyses.pareto import front
@@ -305,6 +305,13 @@ def test_stages_of_a_pipeline_are_drawn_as_they_add_up() -> None:
     assert staged.stacks[0].values == (25.0, 0.5, 0.25, 1.0, 0.125, 26.0)
     assert sum(staged.stacks[0].values) == staged.stacks[0].mark
     assert (staged.mark, medians.mark) == ("mean of the whole", "median of the whole")
+
+
+def test_made_up_pipelines_add_up_as_measured_ones_do() -> None:
+    for row in findings("stages", pipeline_profiles()).table.rows:
+        stages = [value for name, value in row.items() if name.startswith("stage_") and value is not None]
+        assert len(stages) in (4, 6)
+        assert sum(stages) == pytest.approx(row["mean_ms"])
 
 
 def test_titles_fold_behind_commas_and_lose_nothing() -> None:
