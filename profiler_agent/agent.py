@@ -6,6 +6,7 @@ is refused. So nothing here is written down before the service has it.
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ WAIT_S = 10.0
 
 REREGISTER = frozenset({"AGENT_NOT_FOUND", "PERMISSION_DENIED"})
 """Reasons after which the agent registers again: the service forgot it, or its token changed."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where there is no room, or no more for this user."""
 
 Outcome: TypeAlias = tuple[Profile, ...] | Evaluation | Failure
 
@@ -242,6 +246,10 @@ class Agent:
                 code="internal", message=f"could not fetch what the job needs: {describe(error)}", retry=True
             )
         except Exception as error:  # noqa: BLE001 - the last place where it can be told
-            # A defect, or a full disk: the job may do better elsewhere, and the agent goes on.
+            # A full disk, or a defect: the job may do better elsewhere, and the agent goes on.
+            if isinstance(error, OSError) and error.errno in FULL:
+                name = self._facts.description.name
+                problem = f"the disk of agent {name} is full: free some space in its data folder ({error.strerror})"
+                return Failure(code="internal", message=problem, retry=True)
             _log.exception("job_broke", job_id=got.job.id)
             return Failure(code="internal", message=f"{type(error).__name__}: {error}", retry=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -245,6 +247,21 @@ def test_a_defect_of_the_agent_is_a_failure_that_may_be_retried_elsewhere(
         told = service.wait_for("FailJob")
     assert (told.failure.code, told.retry) == ("internal", True)
     assert "ZeroDivisionError" in told.failure.message
+
+
+def test_a_full_disk_is_told_in_words(
+    service: ScriptedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(order: Any, child: Any, report: Any) -> tuple[Profile, ...]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    measuring(monkeypatch, full)
+    service.add()
+    with rig(service, tmp_path):
+        told = service.wait_for("FailJob")
+    assert (told.failure.code, told.retry) == ("internal", True)
+    assert told.failure.message.startswith("the disk of agent one is full: free some space in its data folder")
+    assert "Traceback" not in "".join(capsys.readouterr())
 
 
 def test_a_job_that_this_version_does_not_understand_is_failed(service: ScriptedService, tmp_path: Path) -> None:
