@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from msearch.v1 import agent_service_pb2 as gpb
 from msearch.v1 import evaluation_service_pb2 as epb
 from msearch.v1 import registry_service_pb2 as rpb
-from msearch.v1 import types_pb2
 from search_service.api.wire import enums, evaluation
 from search_service.domain import evaluation as words
 from search_service.domain.catalog import Filter
@@ -26,7 +25,7 @@ from search_service.usecases.evidence import NewSample
 from search_service.usecases.fields import Reference
 from search_service.usecases.predictors import PredictorInUse, the_default
 from tests.unit.test_wire_profiling import JOB, OPTIONAL, SECONDS
-from tests.unit.test_wire_service import COUNT, FILTER, MODALITY, TIME, WORD, WORDS, unset
+from tests.unit.test_wire_service import COUNT, FILTER, MODALITY, TIME, WORD, WORDS, filter_message, unset
 
 FEW = settings(max_examples=20)
 KIND = st.sampled_from(words.SampleKind)
@@ -143,16 +142,7 @@ def test_outputs_make_the_way_in(word: str, classes: tuple[str, ...], rows: int,
 @given(SECONDS, FILTER)
 def test_a_wish_to_calibrate_makes_the_way_in(budget_s: float, wanted: Filter) -> None:
     request = epb.CalibrateRequest(
-        filter=types_pb2.Filter(
-            tasks=wanted.tasks,
-            modalities=[enums.MODALITY_TO_PROTO[modality] for modality in wanted.modalities],
-            classes=wanted.classes,
-            tags=wanted.tags,
-            licences=wanted.licences,
-            text=wanted.text,
-            formats=wanted.formats,
-            dataset_id=wanted.dataset_id,
-        ),
+        filter=filter_message(wanted),
         dry_run=True,
         allow_waiting=True,
     )

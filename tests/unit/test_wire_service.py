@@ -171,6 +171,20 @@ def test_a_sample_makes_the_round_trip(sample: catalog.DatasetSample) -> None:
     assert catalogue.read_sample(catalogue.write_sample(sample)) == sample
 
 
+def filter_message(wanted: catalog.Filter) -> types_pb2.Filter:
+    """As a client sends it."""
+    return types_pb2.Filter(
+        tasks=wanted.tasks,
+        modalities=[enums.MODALITY_TO_PROTO[modality] for modality in wanted.modalities],
+        classes=wanted.classes,
+        tags=wanted.tags,
+        licences=wanted.licences,
+        text=wanted.text,
+        formats=wanted.formats,
+        dataset_id=wanted.dataset_id,
+    )
+
+
 @given(FILTER, ORDER, WORDS, COUNT, WORD)
 def test_ranking_options_make_the_round_trip(
     wanted: catalog.Filter, order: tuple[WeightedScore, ...], scores: tuple[str, ...], size: int, token: str
@@ -180,16 +194,7 @@ def test_ranking_options_make_the_round_trip(
         predict_accuracy=True, sample_id=token,
     )  # fmt: skip
     message = spb.RankingOptions(
-        filter=types_pb2.Filter(
-            tasks=wanted.tasks,
-            modalities=[enums.MODALITY_TO_PROTO[modality] for modality in wanted.modalities],
-            classes=wanted.classes,
-            tags=wanted.tags,
-            licences=wanted.licences,
-            text=wanted.text,
-            formats=wanted.formats,
-            dataset_id=wanted.dataset_id,
-        ),
+        filter=filter_message(wanted),
         order_by=search.write_order(order),
         scores=scores,
         page_size=size,
