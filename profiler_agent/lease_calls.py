@@ -16,6 +16,7 @@ from profiler_agent.errors import Cancelled
 from profiler_agent.evaluation_wire import CHUNK_BYTES, write_evaluation
 from profiler_agent.executor import EVALUATION_SAMPLE, MODEL, SAMPLE
 from profiler_agent.leases import LeaseKeeper
+from profiler_agent.profile_wire import write_profile
 from profiler_agent.work import Evaluation, Failure, Form, Lease, Profile
 
 FETCH_TIMEOUT_S = 600.0
@@ -97,7 +98,7 @@ class LeaseCalls:
 
     def complete(self, profiles: tuple[Profile, ...], *, host_class: str, host_json: str) -> str:
         """Ends a job with its profiles."""
-        messages = [wire.write_profile(one, host_class=host_class, host_json=host_json) for one in profiles]
+        messages = [write_profile(one, host_class=host_class, host_json=host_json) for one in profiles]
         return self._report_one(self._connection.stub.CompleteJob, agents.CompleteJobRequest(profiles=messages))
 
     def complete_evaluation(self, evaluation: Evaluation) -> str:

@@ -12,6 +12,7 @@ from msearch.v1 import profiles_pb2 as pb
 from msearch.v1 import types_pb2 as types
 from profiler_agent import wire
 from profiler_agent.errors import JobError
+from profiler_agent.profile_wire import write_profile
 from profiler_agent.work import (
     Batching,
     InvalidReason,
@@ -134,7 +135,7 @@ def test_an_assignment_holds_model_and_sample_where_there_are_some() -> None:
 
 
 def test_the_service_reads_profiles_as_the_agent_means_them() -> None:
-    message = wire.write_profile(PROFILE, host_class="xeon-1", host_json="{}")
+    message = write_profile(PROFILE, host_class="xeon-1", host_json="{}")
     read = read_profile(message, "profiles[0]")
     assert read.variant.backend == PROFILE.variant.backend
     assert read.variant.precision.value == PROFILE.variant.precision.value
