@@ -21,6 +21,7 @@ from msearch_client._profiles import Profile
 from msearch_client._recommendations import Configuration
 from msearch_deployment.serving import (
     PYTHON,
+    REPOSITORY,
     Package,
     config_pbtxt,
     program,
@@ -91,7 +92,7 @@ def _write(folder: Path, model: Model, configuration: Configuration, package: Pa
 
 def _write_repository(folder: Path, package: Package) -> None:
     """Triton's: the files, and where it runs the program, that too with all that the program reads."""
-    version = folder / "triton" / repository_name(package.identity) / _ONE_VERSION
+    version = folder / REPOSITORY / repository_name(package.identity) / _ONE_VERSION
     version.mkdir(parents=True)
     names = [*package.digests]
     if triton_backend(package) == PYTHON:

@@ -34,6 +34,7 @@ from search_service.domain.profiling import Batching, Form, Load, Measurement, S
 from search_service.domain.profiling import Precision as ServicePrecision
 from search_service.domain.profiling import Variant as ServiceVariant
 from search_service.storage import MemoryDatabase
+from tests.compiled_models import EXAMPLES, reference, write_model
 from tests.profiling_objects import a_profile, put_profiles
 from tests.service_in_process import Running, service_in_process
 
@@ -206,7 +207,7 @@ from tritonclient.grpc import model_config_pb2
 config = text_format.Parse(open(sys.argv[1]).read(), model_config_pb2.ModelConfig())
 print(json_format.MessageToJson(config, preserving_proto_field_name=True))
 """
-    (path,) = folder.glob("triton/*/config.pbtxt")
+    (path,) = folder.glob("model_repository/*/config.pbtxt")
     done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -256,7 +257,9 @@ def test_a_program_refuses_a_model_that_is_not_the_one_measured(client: Client, 
 
 def test_the_triton_repository_has_the_tensors_of_the_graph(client: Client, sample: Path, tmp_path: Path) -> None:
     folder = client.export(configuration(client, sample, "ort"), tmp_path / "out")
-    assert (folder / "triton/digits_scanned/1/model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    assert (folder / "model_repository/digits_scanned/1/model.onnx").read_bytes() == (
+        folder / "model.onnx"
+    ).read_bytes()
     config = parse_config(folder)
     assert (config["name"], config["backend"], config["max_batch_size"]) == ("digits_scanned", "onnxruntime", 1)
     assert config["input"] == [{"name": "image", "data_type": "TYPE_FP32", "dims": ["1", "8", "8"]}]
@@ -291,7 +294,7 @@ def test_what_the_agent_made_is_exported_byte_for_byte(
     assert made.profile.form is not None
     assert hashlib.sha256(content).hexdigest() == made.profile.form.digest
     assert b"Integer" in content  # of int8 operators
-    assert check_sums(folder) >= {"triton/digits_scanned/1/model.onnx", "run_onnxruntime.py"}
+    assert check_sums(folder) >= {"model_repository/digits_scanned/1/model.onnx", "run_onnxruntime.py"}
     measured = json.loads((folder / "measured.json").read_text())
     assert (measured["sha256"], measured["made_by_the_agent"]) == ({"model.onnx": made.profile.form.digest}, True)
     assert "what the agent made of the artifact and measured" in (folder / "README.md").read_text()
@@ -369,6 +372,48 @@ def test_the_command_exports_the_one_picked(address: str, sample: Path, tmp_path
     assert "there is no configuration 9 to export: only 3 are recommended" in beyond.stderr
     nothing = call("--export", str(tmp_path / "third"), "--require", "p99_ms<=0.1")
     assert "nothing meets the limits" in nothing.stderr
+
+
+TORCH_CARD = {
+    "name": "perceptron",
+    "task": "classification",
+    "modality": "embedding",
+    "classes": [str(digit) for digit in range(10)],
+    "artifact": {"format": "torch_export"},
+    "input": {"kind": "embedding", "column": "vector", "length": 16},
+    "output": {"kind": "logits", "tensor": "logits"},
+}
+
+
+def test_a_program_of_torch_is_exported_with_what_its_profile_tells(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    artifact = write_model(tmp_path, "mlp", "torch_export")
+    rows = EXAMPLES["mlp"].feed(5, 3)["x"]
+    table = pa.table({"vector": pa.array(rows.tolist(), pa.list_(pa.float32()))})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    form = Form(format="torch_export", digest=hashlib.sha256(artifact.read_bytes()).hexdigest(),
+                size_bytes=artifact.stat().st_size,
+                inputs=(ServiceTensor(name="x", element_type="float32", shape=("batch", 16)),),
+                outputs=(ServiceTensor(name="logits", element_type="float32", shape=("batch", 10)),))  # fmt: skip
+    with service_in_process(tmp_path / "service") as running, Client(running.service.address) as client:
+        dataset = NewDataset(
+            name="rows", modality="embedding", signatures=(client.sketch(table, modality="embedding", source=True),)
+        )
+        model = client.register_model(TORCH_CARD, artifact=artifact, dataset=dataset)
+        measured = profile("torch", model.id, "torch", p99_ms=1.0, device="cpu")
+        put_profiles(running.database, dataclasses.replace(measured, model_name="perceptron@1", form=form))
+        chosen = client.recommend(table, load="server:100", modality="embedding")[0]
+        folder = client.export(chosen, tmp_path / "out")
+    assert (folder / "model.pt2").read_bytes() == artifact.read_bytes()
+    version = folder / "model_repository" / "perceptron" / "1"
+    assert sorted(path.name for path in version.iterdir()) == ["card.json", "model.pt2", "model.py", "run_torch.py"]
+    assert parse_config(folder)["backend"] == "python"
+    logits = reference("mlp", {"x": rows})
+    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    for place in (folder, version):
+        answers = run_exported(place, "run_torch.py", tmp_path / "rows.parquet")
+        np.testing.assert_allclose([list(one["answer"].values()) for one in answers], chances, atol=1e-5)
 
 
 def package(**fields: Any) -> Package:

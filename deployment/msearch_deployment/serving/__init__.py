@@ -5,11 +5,12 @@ from __future__ import annotations
 from msearch_deployment.serving.package import FILES, Package, Tensor, Unservable, check_servable
 from msearch_deployment.serving.programs import program, program_name, requirement, triton_model
 from msearch_deployment.serving.readme import readme
-from msearch_deployment.serving.triton import PYTHON, config_pbtxt, repository_name, triton_backend
+from msearch_deployment.serving.triton import PYTHON, REPOSITORY, config_pbtxt, repository_name, triton_backend
 
 __all__ = [
     "FILES",
     "PYTHON",
+    "REPOSITORY",
     "Package",
     "Tensor",
     "Unservable",

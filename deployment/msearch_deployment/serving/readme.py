@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msearch_deployment.serving.package import Package
 from msearch_deployment.serving.programs import program_name, requirement
-from msearch_deployment.serving.triton import PYTHON, repository_name, triton_backend
+from msearch_deployment.serving.triton import PYTHON, REPOSITORY, repository_name, triton_backend
 
 COMPILES = ("torch", "inductor")
 
@@ -32,13 +32,13 @@ In the form that was measured: {_cell(package.form)}.
 | `card.json` | its card: what rows it takes, what its output means, licence |
 | `measured.json` | all figures, with intervals, and what they were measured on |
 | `{program_name(package)}` | runs it on rows of a file with the settings of the measurement |
-| `triton/{name}` | the same as a Triton model repository |
+| `{REPOSITORY}/{name}` | the same as a Triton model repository |
 | `SHA256SUMS` | `sha256sum --check SHA256SUMS` |
 
     pip install "{_cell(requirement(package))}" msearch
     python {program_name(package)} SAMPLE
 
-    tritonserver --model-repository "$PWD/triton"
+    tritonserver --model-repository "$PWD/{REPOSITORY}"
 
 {notes}
 """

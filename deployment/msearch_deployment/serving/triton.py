@@ -15,6 +15,8 @@ _TYPES = {
     **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
 PYTHON = "python"
+REPOSITORY = "model_repository"
+"""The folder beside the programs. One called triton would hide the package of that name, which torch imports."""
 
 
 def repository_name(identity: str) -> str:
