@@ -302,6 +302,7 @@ def make_profile(
         "load_text": "server:100", "host_class": HOST_CLASS, "agent_id": "agt-1", "verdict": profiles.VERDICT_VALID,
         "offer": profiles.OFFER_OFFERED, "offer_reason": "offered: fp32, the yardstick", "verified_on": "sample",
         "versions": {"onnxruntime": "1.31.1"}, "create_time": Timestamp(seconds=START + 600),
+        "form": profiles.Form(format="onnx", digest="ab" * 32, size_bytes=1 << 16, kept=True),
         "histogram": make_histogram([1.0] * 600 + [2.0] * 300 + [5.0] * 95 + [40.0] * 5),
     }  # fmt: skip
     profile = profiles.Profile(**(values | fields))

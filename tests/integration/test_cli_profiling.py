@@ -217,6 +217,7 @@ load         server:100
 verdict      VALID (5 of 5 runs valid)
 offer        offered: fp32, the yardstick
 verified on  stored rows of the source dataset
+loaded       onnx, 64.0 KiB, sha256 abababababab, kept for export
 host class   epyc-9b14-16cpu-1a2b3c
 measured     TIME by job job-1
 libraries    onnxruntime 1.31.1
@@ -268,8 +269,8 @@ run  verdict       p50  p99  throughput  reasons
 
 def test_profiles_show(run: Run) -> None:
     lines = run("profiles", "show", "prf-1").stdout.splitlines()
-    assert lines[8].startswith("measured     20")
-    lines[8] = f"measured     TIME {lines[8].partition('by')[1]}{lines[8].partition('by')[2]}"
+    assert lines[9].startswith("measured     20")
+    lines[9] = f"measured     TIME {lines[9].partition('by')[1]}{lines[9].partition('by')[2]}"
     assert lines == SHOWN.splitlines()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from msearch_analysis.amounts import format_amount
-from msearch_client import Client, LocalError, Profile
+from msearch_client import Client, Form, LocalError, Profile
 from msearch_client._histograms import Histogram
 from msearch_client.cli import latency_chart, options, plots
 from msearch_client.cli.figures import describe, grouped, profile_row
@@ -119,6 +119,7 @@ def print_profile(profile: Profile) -> None:
             "verdict": profile.verdict.value + _runs(profile),
             "offer": f"{profile.offer}: {profile.offer_reason.removeprefix(f'{profile.offer}: ')}".rstrip(": "),
             "verified on": _verified(profile),
+            "loaded": _loaded(profile.form),
             "host class": profile.host_class,
             "measured": format_time(profile.created_at) + (f" by job {profile.job_id}" if profile.job_id else ""),
             "libraries": ", ".join(f"{name} {version}" for name, version in profile.versions.items()),
@@ -145,6 +146,15 @@ def _runs(profile: Profile) -> str:
 def _verified(profile: Profile) -> str:
     words = {"sample": "stored rows of the source dataset", "generated": "generated inputs"}
     return words.get(profile.verified_on, profile.verified_on)
+
+
+def _loaded(form: Form | None) -> str:
+    """The file that the runtime loaded; empty where the agent did not say."""
+    if form is None:
+        return ""
+    words = [form.format, format_amount(form.size_bytes, "bytes"), f"sha256 {form.digest[:12]}"]
+    words += [f"for {value}" for value in form.bound_to.values()]
+    return ", ".join([*words, *(["kept for export"] if form.kept else [])])
 
 
 def _print_chart(profile: Profile) -> None:
