@@ -184,7 +184,7 @@ class Recommendation(Record):
         return to_frame(self.to_dicts())
 
     def __repr__(self) -> str:
-        limits = ", ".join(map(str, self.limits)) or "no limit"
+        limits = ", ".join(map(str, self.limits)) or "all limits, of which there are none"
         lines = [f"Recommendation: {self.fitting} of {self.considered} configurations meet {limits}"]
         lines += [f"{place}. {one}" for place, one in enumerate(self.configurations, 1)]
         if self.nearest is not None:

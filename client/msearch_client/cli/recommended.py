@@ -14,10 +14,12 @@ MOST_UNTOLD = 10
 
 def print_recommendation(found: Recommendation, host_class: str) -> None:
     """The best configurations, what vouches for the first, what binds, what is not known."""
-    limits = ", ".join(map(str, found.limits)) or "no limit"
+    limits = ", ".join(map(str, found.limits))
     under = f" under {found.load}" if found.load else ""
-    considered = count(found.considered, "configuration")
-    print_line(f"{found.fitting:,} of {considered} of {count(found.models, 'model')} meet {limits}{under}")
+    considered = f"{count(found.considered, 'configuration')} of {count(found.models, 'model')}"
+    print_line(
+        f"{found.fitting:,} of {considered} meet {limits}{under}" if limits else f"{considered}{under}, no limits"
+    )
     if found.best is not None:
         names = _shown(found)
         rows = [_row(place, one, names) for place, one in enumerate(found, 1)]
