@@ -126,6 +126,13 @@ def test_what_is_wrong_is_said(run: Run, words: list[str], code: int, said: str)
     assert "Traceback" not in found.output
 
 
+def test_a_table_is_shown_and_written_also_where_nothing_can_be_drawn(run: Run, tmp_path: Path) -> None:
+    found = run("analyse", "hosts", "--csv", tmp_path / "hosts.csv", "--png", tmp_path / "hosts.png", code=1)
+    assert "row" in found.stdout
+    assert "has nothing to draw" in found.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["hosts.csv"]
+
+
 def test_nothing_to_report_is_an_error_and_leaves_no_file(run: Run, script: Script, tmp_path: Path) -> None:
     script.profiles.clear()
     found = run("report", "--out", tmp_path / "report.html", code=1)

@@ -74,11 +74,12 @@ def analyse(
             metric=metric,
             progress=report,
         )
+    if not json:
+        _print_analysis(found)  # first: it is there also where nothing can be drawn
     written = _write(found, csv=csv, parquet=parquet, pictures=[path for path in (png, svg) if path is not None])
     if json:
         print_json(found.to_dict() | {"written": written})
         return
-    _print_analysis(found)
     for target in written:
         print_line(f"wrote {target}")
 
