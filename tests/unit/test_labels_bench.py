@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("scipy", reason="the benchmark needs scipy (extra: examples)")
 
-from benchmarks.bench_labels import Course, follow_counted, follow_posterior, needed
+from benchmarks.bench_labels import Course, follow_counted, follow_posterior, needed, print_and_keep, run_trial
 from benchmarks.bench_labels import Trial as LabelTrial
 from benchmarks.quality.target_labels import count_metric
+from benchmarks.report import Report
 from msearch_accuracy import Metric
 from msearch_accuracy.few_labels import Labelling
 from msearch_accuracy.foresight import Foresight
@@ -50,3 +51,20 @@ def test_courses_begin_without_labels_and_end_at_the_truth() -> None:
     assert asked.regrets[-1] == 0
     assert asked.stopped is not None
     assert asked.stopped[0] < 40
+
+
+def test_what_is_printed_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    courses = run_trial(made_up_trial(), 15, 0)
+    assert {len(several[0].regrets) for several in courses.values()} == {16}
+    report = Report("labels", quick=True)
+    print_and_keep({"images": courses, "topics": courses}, report, 15)
+    printed = capsys.readouterr().out
+    assert "share of the 90 % intervals that hold the truth" in printed
+    assert report.figures["coverage: mean"].keys() == {"0", "5", "10"}
+    assert report.figures["coverage: mean"]["0"] == 1
+    assert report.figures["asked for, posterior: mean"]["0"] == 0
+    assert {bar.name for bar in report.bars} == {
+        "labels_wrong_winners",
+        "labels_interval_coverage_low",
+        "labels_regret_20_of_random",
+    }
