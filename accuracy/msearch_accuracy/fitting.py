@@ -52,10 +52,10 @@ class FitSettings:
     """
 
     pseudo_targets: int = 3
-    rows_a_pair: int = 25
+    rows_a_pair: int = 40
     judged_rows: int = 60
     trees: int = 32
-    fold_trees: int = 12
+    fold_trees: int = 24
     lead_trees: int = 50
     folds: int = 3
     leaf: int = 12
@@ -118,7 +118,6 @@ def fit_form(
             "samples of the same classes are needed, each run on the other's sample"
         )
     most = settings.most_rows_of_several if by_workload else settings.most_rows
-    drawn = [examples.thinned(most, seed) for examples in drawn]
     if by_workload:
         drawn = [examples.without(GROUPS[RECORDS]) for examples in drawn]
     folds = [
@@ -128,11 +127,11 @@ def fit_form(
     rows = (
         np.concatenate([examples.features for examples in drawn]),
         np.concatenate([examples.right for examples in drawn]).astype(np.float64),
-        # Each workload counts the same, however many models it has.
-        np.concatenate([examples.weights / examples.weights.sum() for examples in drawn]),
+        np.concatenate([examples.weights for examples in drawn]),
     )
     row_folds = np.concatenate([[folds[place][key] for key in e.keys] for place, e in enumerate(drawn)]).astype(int)
-    judged = _judge_folds(drawn, folds, rows, row_folds, seed=seed, settings=settings)
+    judged = _judge_folds(drawn, folds, rows, row_folds, most=most, seed=seed, settings=settings)
+    rows = _thin(rows, drawn, np.ones(len(rows[1]), bool), most, seed)
     typical = np.average(rows[0], axis=0, weights=rows[2]).astype(np.float32)
     forest = _grow(rows, settings.trees, settings.leaf, seed, settings)
     share = settings.lead_share_of_several if by_workload else 1.0
@@ -166,6 +165,7 @@ def _judge_folds(
     rows: Rows,
     row_folds: NDArray[np.int64],
     *,
+    most: int,
     seed: int,
     settings: FitSettings,
 ) -> list[_Judged]:
@@ -174,14 +174,29 @@ def _judge_folds(
         held_out = [[k for k in e.known if folds[place][k.key] == fold] for place, e in enumerate(drawn)]
         seen = (row_folds != fold) & ~_asked_about(drawn, held_out)
         if not seen.any():
-            seen = row_folds != fold
-        part = (rows[0][seen], rows[1][seen], rows[2][seen]) if seen.any() else rows
-        forest = _grow(part, settings.fold_trees, settings.leaf, seed, settings)
+            seen = row_folds != fold if (row_folds != fold).any() else np.ones(len(seen), bool)
+        forest = _grow(_thin(rows, drawn, seen, most, seed), settings.fold_trees, settings.leaf, seed, settings)
         for examples, asked in zip(drawn, held_out, strict=True):
             for known in asked:
                 chances = forest.predict(known.features.reshape(-1, rows[0].shape[1])).reshape(known.votes.shape)
                 judged.append(_Judged(known, known.expect(chances), fold, 1 / len(examples.known)))
     return judged
+
+
+def _thin(rows: Rows, drawn: Sequence[Examples], kept: NDArray[np.bool_], most: int, seed: int) -> Rows:
+    """The kept rows, of each workload at most so many, drawn evenly; each workload counts the same."""
+    random = np.random.default_rng(seed)
+    chosen: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    weights = [np.zeros(0)]
+    start = 0
+    for examples in drawn:
+        own = start + np.flatnonzero(kept[start : start + len(examples.right)])
+        chosen.append(own if len(own) <= most else np.sort(random.choice(own, most, replace=False)))
+        told = rows[2][chosen[-1]]
+        weights.append(told / told.sum() if len(told) else told)
+        start += len(examples.right)
+    places = np.concatenate(chosen)
+    return rows[0][places], rows[1][places], np.concatenate(weights)
 
 
 def _asked_about(drawn: Sequence[Examples], held_out: Sequence[Sequence[Known]]) -> NDArray[np.bool_]:

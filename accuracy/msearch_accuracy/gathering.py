@@ -75,21 +75,6 @@ class Examples:
         known = tuple(replace(one, features=blank(one.features)) for one in self.known)
         return replace(self, features=blank(self.features), known=known)
 
-    def thinned(self, most: int, seed: int) -> Examples:
-        """At most `most` rows, drawn evenly; all pseudo-targets."""
-        count = len(self.right)
-        if count <= most:
-            return self
-        kept = np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
-        return replace(
-            self,
-            features=self.features[kept],
-            right=self.right[kept],
-            weights=self.weights[kept],
-            keys=self.keys[kept],
-            rows=self.rows[kept],
-        )
-
 
 def deal(groups: Sequence[str], folds: int) -> dict[str, int]:
     """The fold of each group, dealt out in turn."""

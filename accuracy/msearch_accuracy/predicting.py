@@ -26,7 +26,7 @@ _EXPLAINED_ROWS = 20
 _EXPLAINED = 40
 """Contributions are worked out for the best only."""
 _ROWS_POSED, _MOST_ROWS, _FEWEST_ROWS = 48_000, 1_000, 40
-_ROWS_JUDGED, _FEWEST_JUDGED = 3_000, 6
+_ROWS_JUDGED, _FEWEST_JUDGED = 5_000, 6
 
 
 @dataclass(frozen=True, slots=True)
