@@ -25,7 +25,7 @@ from msearch.v1 import profiling_service_pb2 as profiling
 from msearch.v1 import search_service_pb2 as search
 from msearch.v1 import types_pb2 as types
 from msearch_client.cli import agent as agent_command
-from msearch_client.cli import app
+from msearch_client.cli import app, handing_over
 from tests.cli_output import document, failure
 from tests.scripted_service import Script, make_agent, make_job, make_model, make_profile, scripted_service
 from tests.signatures import blank_signature
@@ -447,7 +447,7 @@ def test_agents(run: Run, script: Script) -> None:
 
 def test_agent_runs_the_agent_in_this_programs_place(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     replaced: list[list[str]] = []
-    monkeypatch.setattr(agent_command.os, "execv", lambda path, words: replaced.append(words))
+    monkeypatch.setattr(handing_over.os, "execv", lambda path, words: replaced.append(words))
     run("agent", "--name", "one", "--label", "room=north")
     assert replaced == [[sys.executable, "-m", "profiler_agent", "run", "--name", "one", "--label", "room=north"]]
     monkeypatch.setattr(agent_command, "NEEDED", ("profiler_agent", "no_such_package"))
