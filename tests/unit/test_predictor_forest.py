@@ -26,6 +26,15 @@ def test_it_gives_what_scikit_learn_gives() -> None:
     assert np.abs(found - fitted.predict(rows)).max() < 1e-3  # type: ignore[attr-defined]
 
 
+def test_many_rows_are_judged_as_each_alone() -> None:
+    fitted, rows = _fitted()
+    forest = Forest.of_sklearn(fitted)
+    many = np.tile(rows, (100, 1))  # more than are followed through all trees together
+    assert np.allclose(forest.predict(many), np.tile(forest.predict(rows), 100), atol=1e-6)
+    assert np.allclose(forest.predict(rows[:3]), forest.predict(rows)[:3], atol=1e-6)
+    assert forest.predict(rows[:0]).shape == (0,)
+
+
 def test_stored_arrays_give_the_same_forest() -> None:
     fitted, rows = _fitted()
     forest = Forest.of_sklearn(fitted)
