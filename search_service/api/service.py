@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -14,42 +14,28 @@ import structlog
 
 from search_service.api.authentication import Tokens
 from search_service.api.evaluation_samples import ArrowSampleReader
-from search_service.api.repeating import Repeating
 from search_service.api.samples import ArrowSampleInspection
 from search_service.api.server import Server
 from search_service.api.sketching import StreamSketcher, built_in_spaces
-from search_service.domain.errors import DomainError, InvalidArgument
+from search_service.api.upkeep import Upkeep
+from search_service.domain.errors import InvalidArgument
 from search_service.domain.graph_counts import CountGraphs
 from search_service.domain.ports import BlobStore, Database
 from search_service.domain.ranking import Score, SignatureIndex
 from search_service.settings import Settings, SettingsError
-from search_service.usecases.advance_experiments import advance_experiments
-from search_service.usecases.evaluation_samples import sweep_samples
 from search_service.usecases.evidence import Evidence
 from search_service.usecases.experimenting import CanonicalModels, Experimenting, Optimiser
-from search_service.usecases.follower import Follower
 from search_service.usecases.forecasting import PREDICTED_ACCURACY, Forecaster
-from search_service.usecases.lease_keeping import LeaseKeeper
 from search_service.usecases.live_catalogue import LiveCatalogue
 from search_service.usecases.live_predictor import LivePredictor
-from search_service.usecases.once import forget_old_requests
-from search_service.usecases.orders import check_order, parse_order
+from search_service.usecases.orders import WeightedScore, check_order, parse_order
 from search_service.usecases.profiling import Profiling
-from search_service.usecases.refitting import Refitter, refit_if_worthwhile
+from search_service.usecases.refitting import Refitter
 from search_service.usecases.registry import CardReader, NewInspection, Registry
-from search_service.usecases.retention import Pruned, Retention, prune
-from search_service.usecases.revising import Reviser
 from search_service.usecases.searcher import Searcher
 from search_service.usecases.signature_cache import SignatureCache
 from search_service.usecases.spaces import register_built_in_spaces
-from search_service.usecases.stranded import StrandedJobs
 from search_service.usecases.tokens import Access, authenticate, list_tokens
-from search_service.usecases.uploads import drop_unused_blobs
-
-HOUSEKEEPING_INTERVAL_S = 600.0
-ABANDONED_UPLOAD_AGE_S = 86_400.0
-LONGEST_EXPIRY_INTERVAL_S = 2.0
-EXPERIMENT_INTERVAL_S = 1.0
 
 _log = structlog.get_logger()
 
@@ -92,18 +78,12 @@ class Service:
             committed=self._catalogue.note_own_commit,
             largest_artifact_bytes=settings.largest_artifact_bytes,
         )
-        try:
-            default_order = check_order(
-                parse_order(settings.default_order), {*scores, PREDICTED_ACCURACY}, "default_order"
-            )
-        except InvalidArgument as error:
-            raise SettingsError(f"MSEARCH_DEFAULT_ORDER cannot be used: {error.message}") from None
         self.predictors = LivePredictor(database, blobs)
         searcher = Searcher(
             database=database,
             catalogue=self._catalogue,
             scores=scores,
-            default_order=default_order,
+            default_order=_read_order(settings.default_order, {*scores, PREDICTED_ACCURACY}),
             sketch=StreamSketcher(
                 largest_rows=settings.largest_search_rows, largest_bytes=settings.largest_search_bytes
             ),
@@ -126,9 +106,6 @@ class Service:
             lease_duration=timedelta(seconds=settings.lease_s),
             count_graphs=count_graphs,
         )
-        self._leases = LeaseKeeper(self._profiling)
-        self._reviser = Reviser(self._profiling)
-        self._stranded = StrandedJobs(self._profiling)
         self._access = open_access(database)
         self._experimenting = Experimenting(
             profiling=self._profiling, registry=self._registry, canonical_models=canonical_models, optimiser=optimiser
@@ -154,35 +131,12 @@ class Service:
             tls=settings.tls,
             handlers=handlers,
         )
-        self._retention = Retention.of_days(
-            experiments=settings.keep_experiments_days,
-            profiles=settings.keep_profiles_days,
-            jobs=settings.keep_jobs_days,
-        )
-        self._follower = Follower(self._catalogue, _note_failure)
-        self._housekeeper = Repeating(
-            "msearch-housekeeper", self._keep_house, interval_s=HOUSEKEEPING_INTERVAL_S, failed=_note_failure
-        )
-        self._experiment_keeper = Repeating(
-            "msearch-experiment-keeper",
-            lambda: advance_experiments(self._experimenting),
-            interval_s=EXPERIMENT_INTERVAL_S,
-            failed=_note_failure,
-        )
-        self._learner = Repeating(
-            "msearch-learner",
-            self._learn,
-            interval_s=settings.refit_every_s,
-            first_after_s=settings.refit_every_s,
-            failed=_note_failure,
-        )
-        self._lease_keeper = Repeating(
-            "msearch-lease-keeper",
-            self._keep_leases,
-            interval_s=min(LONGEST_EXPIRY_INTERVAL_S, settings.lease_s / 2),
-            # Agents that went on working while no service ran renew first.
-            first_after_s=settings.lease_s,
-            failed=_note_failure,
+        self.upkeep = Upkeep(
+            settings,
+            catalogue=self._catalogue,
+            evidence=self.evidence,
+            experimenting=self._experimenting,
+            refitter=self.refitter,
         )
 
     @property
@@ -200,12 +154,7 @@ class Service:
         register_built_in_spaces(self._registry, built_in_spaces())
         models = self._catalogue.load()
         _log.info("catalogue_loaded", models=models, duration_ms=round((time.perf_counter() - started) * 1e3, 1))
-        self._follower.start()
-        self._housekeeper.start()
-        self._lease_keeper.start()
-        if self._settings.refit_every_s:
-            self._learner.start()
-        self._experiment_keeper.start()
+        self.upkeep.start()
         if self._settings.require_tokens == "always" and not self._any_token_exists():
             _log.warning("no_token_exists", advice="create one: msearch-service token create NAME --role admin")
         self._server.start()
@@ -214,49 +163,18 @@ class Service:
         """Reports unhealthy, lets the calls in progress finish within the grace period, and ends the threads."""
         self._stopping.set()
         self._server.stop(self._settings.grace_s)
-        self._follower.stop()
-        self._experiment_keeper.stop()
-        self._lease_keeper.stop()
-        self._learner.stop(self._settings.grace_s)  # a fit may take minutes, and stores nothing before its end
-        self._housekeeper.stop()
+        self.upkeep.stop()
 
     def _any_token_exists(self) -> bool:
         return bool(list_tokens(self._access))
 
-    def _keep_house(self) -> None:
-        """Clears what killed processes and old requests leave behind, and prunes what is not kept any longer."""
-        forgotten = forget_old_requests(self._registry)
-        expired = sweep_samples(self.evidence)
-        swept = self._registry.blobs.sweep(ABANDONED_UPLOAD_AGE_S)
-        dropped = drop_unused_blobs(self._registry)
-        pruned = prune(self._experimenting, self._retention)
-        if forgotten or expired or swept or dropped or pruned != Pruned():
-            _log.info(
-                "house_kept",
-                requests_forgotten=forgotten,
-                samples_expired=expired,
-                uploads_swept=swept,
-                blobs_dropped=dropped,
-                experiments_pruned=pruned.experiments,
-                profiles_pruned=pruned.profiles,
-                jobs_pruned=pruned.jobs,
-            )
 
-    def _keep_leases(self) -> None:
-        """Takes back leases, and keeps in order what waits."""
-        counts = {
-            "leases_expired": self._leases.take_back(),
-            "jobs_placed_again": self._stranded.place_again(),
-            "estimates_revised": self._reviser.revise(),
-        }
-        for event, count in counts.items():
-            if count:
-                _log.info(event, count=count)
-
-    def _learn(self) -> None:
-        done = refit_if_worthwhile(self.refitter)
-        if done is not None:
-            _log.info("predictor_refitted", version=done.in_use.version, notice=done.notice)
+def _read_order(text: str, known: Collection[str]) -> tuple[WeightedScore, ...]:
+    """Raises SettingsError where the order cannot be used."""
+    try:
+        return check_order(parse_order(text), known, "default_order")
+    except InvalidArgument as error:
+        raise SettingsError(f"MSEARCH_DEFAULT_ORDER cannot be used: {error.message}") from None
 
 
 def open_access(database: Database) -> Access:
@@ -270,13 +188,6 @@ def _now() -> datetime:
 
 def _new_secret() -> str:
     return secrets.token_urlsafe(32)
-
-
-def _note_failure(error: Exception) -> None:
-    if isinstance(error, DomainError):
-        _log.warning("background_work_failed", reason=error.reason.value, message=error.message)
-    else:
-        _log.error("background_work_failed", exc_info=error)
 
 
 def new_id(prefix: str) -> str:

@@ -37,7 +37,7 @@ def test_old_jobs_go_once_the_service_runs(tmp_path: Path) -> None:
             time.sleep(0.05)
     assert is_there(database, "recent")
     with service_in_process(tmp_path, database) as running:
-        running.service._keep_house()
+        running.service.upkeep.keep_house()
     assert is_there(database, "recent"), "nothing is pruned unless someone says so"
 
 
