@@ -8,11 +8,11 @@ trust b, the trust t in majorities, o, and the trust w_c in each candidate again
 other row too. g is the region of the row, by how many candidates agree on it: rows to label are chosen where
 candidates differ, and what is learned there holds elsewhere in part only.
 
-b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), t ~ N(0, 0.5^2), b_g, o_g ~ N(0, 0.8^2), w_c ~ N(0, s^2) with s unknown: one
-Laplace approximation for each s of a grid, mixed by their marginal likelihoods. So trust stays near the prior until
-labels contradict it, and follows them quickly where they do. Consensus-driven, as CODA (Kay et al. 2025), but
-candidates that err together are not taken for independent witnesses, because all candidates are judged on the same
-drawn classes; and where all vote alike, trust in one against another says nothing.
+b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), t, b_g, o_g ~ N(0, 0.5^2), w_c ~ N(0, s^2) with s unknown: one Laplace approximation
+for each s of a grid, mixed by their marginal likelihoods. So trust stays near the prior until labels contradict it, and
+follows them quickly where they do. Consensus-driven, as CODA (Kay et al. 2025), but candidates that err together are
+not taken for independent witnesses, because all candidates are judged on the same drawn classes; and where all vote
+alike, trust in one against another says nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OTHER_DEVIATION = 0.3
 _MAJORITY_DEVIATION = 0.5
 _REGIONS = (0.5, 0.7, 0.85, 0.97)
 """Where regions end, as the share of candidates that vote for the class most of them vote for."""
-_REGION_DEVIATION = 0.8
+_REGION_DEVIATION = 0.5
 _VOTES_TRUST = 0.5
 """By which Dawid-Skene's log-likelihoods are multiplied: candidates err together."""
 _FLOOR = 0.02
