@@ -21,9 +21,6 @@ from profiler_agent.errors import CompileFailed, UnsupportedOperator
 from profiler_agent.onnx_files import write_half, write_int8_static
 from profiler_agent.work import Precision
 
-NO_GPU = "nogpu"
-"""The device of engines that are built where there is none."""
-
 _LACKING = ("Plugin not found", "is not supported in TensorRT")
 """What the parser says of an operator that it lacks, beside its codes that begin with UNSUPPORTED."""
 

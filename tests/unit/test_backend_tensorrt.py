@@ -12,12 +12,15 @@ import pytest
 from profiler_agent.backends import find_backend
 from profiler_agent.backends import tensorrt as backend
 from profiler_agent.backends._cuda_driver import NoCudaDevice, cuda_devices
-from profiler_agent.backends._tensorrt_builder import NO_GPU, batch_profile, obtain_engine, typed_model
+from profiler_agent.backends._tensorrt_builder import batch_profile, obtain_engine, typed_model
 from profiler_agent.backends._tensorrt_library import Library, LibraryMissing, Messages, find_library
 from profiler_agent.backends.tensorrt import BACKEND, build_engine
 from profiler_agent.errors import BackendUnavailable, CompileFailed, UnsupportedOperator
 from profiler_agent.work import Precision
 from tests.tensorrt_models import image_model, request_for
+
+NO_GPU = "nogpu"
+"""Stands in an engine's place in the cache for the GPU that it is built for."""
 
 
 @pytest.fixture(scope="module")
