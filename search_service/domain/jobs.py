@@ -138,6 +138,11 @@ class Job:
     revision: int = 1
 
     @property
+    def failed_on(self) -> str:
+        """The agent of the last attempt where one has failed; "" where none has. Another may do better."""
+        return self.agent_id if self.attempt_failures else ""
+
+    @property
     def lease(self) -> Lease:
         """The proof that its holder has. Only for a leased job."""
         return Lease(job_id=self.id, attempt=self.attempt, fencing_token=self.fencing_token, expires_at=self.expires_at)

@@ -62,7 +62,8 @@ def next_turn(profiling: Profiling, unit: UnitOfWork, agent: Agent) -> Turn:
         if not unit.agents.lock_free(agent.id, exclusive=decision.job.exclusive):
             return Turn()
         job = unit.jobs.lock_pending(decision.job.id)
-        if job is not None:
+        # What it has failed waits for another agent, if there is one: it shall not spend the attempts that are left.
+        if job is not None and (job.failed_on != agent.id or job.placed_on in ("", agent.id)):
             now = profiling.clock()
             return Turn(unit.jobs.lease(job, agent.id, decision.reason, now, profiling.lease_duration))
         dispatch.passed_over.add(decision.job.id)

@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 
-from msearch_scheduling.placement import Backlog, backlogs, place
+from msearch_scheduling.placement import Backlog, Placement, backlogs, place
 from msearch_scheduling.tiers import choose_tier
+from msearch_scheduling.work import WaitingJob
 from search_service.domain import jobs
 from search_service.domain.jobs import Job
 from search_service.domain.ports import UnitOfWork
@@ -45,13 +46,14 @@ class Placer:
     def place(self, job: Job) -> Job:
         """The pending job with where it waits and why; the caller stores it.
 
-        The agent is one that could take the job and would end it first; none where no agent can take it now.
+        The agent is one that could take the job and would end it first; none where no agent can take it now. It is not
+        the one on which the last attempt failed, unless no other could take it.
         """
         fleet, reason = self._fleet, ""
         if job.experiment_id and not (job.tier and self._may_take(job, job.tier)):
             job, reason = self._bind(replace(job, tier=""))
         wanted = fleet.new(job)
-        found = place(wanted, list(fleet.agents.values()), self._before, measure=self._measure, now=fleet.now)
+        found = self._choose(wanted, avoiding=fleet.name(job.failed_on) if job.failed_on else "")
         if found.agent_id:
             backlog = self._before[found.agent_id]
             backlog.jobs += 1
@@ -59,6 +61,16 @@ class Placer:
         text = "; ".join(part for part in (found.reason, reason) if part)
         agent_id, now = fleet.agent_id(found.agent_id), self._profiling.clock()
         return jobs.place(job, agent_id=agent_id, tier=job.tier, reason=text, now=now)
+
+    def _choose(self, wanted: WaitingJob, *, avoiding: str) -> Placement:
+        agents = self._fleet.agents
+        for kept in ([agent for name, agent in agents.items() if name != avoiding], list(agents.values())):
+            found = place(wanted, kept, self._before, measure=self._measure, now=self._fleet.now)
+            if found.agent_id:
+                break
+        if avoiding and found.agent_id:
+            found = replace(found, reason=f"{found.reason}; the last attempt failed on agent {avoiding}")
+        return found
 
     def _bind(self, job: Job) -> tuple[Job, str]:
         """The job with the tier of its experiment, if an agent of it can take the job, else with another; and why."""

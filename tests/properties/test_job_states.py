@@ -133,7 +133,7 @@ class JobStates(RuleBasedStateMachine):
             assert got.lease is None
             return multiple()
         if got.lease is None:
-            self.stands_back(agent_id)
+            self.stands_back(agent_id, [get_job(self.profiling, key) for key in waiting])
             return multiple()
         assert got.job is not None
         assert got.lease.job_id in waiting
@@ -148,8 +148,12 @@ class JobStates(RuleBasedStateMachine):
         job.held.append(held)
         return held
 
-    def stands_back(self, agent_id: str) -> None:
-        """An agent idles while a job waits only in quarantine, or where a faster one is there to end it sooner."""
+    def stands_back(self, agent_id: str, waiting: list[Job]) -> None:
+        """An agent idles while a job waits only in quarantine, or where another is there for it: a faster one, or one
+        that shall do what this one has failed.
+        """
+        if all(job.failed_on == agent_id and job.placed_on not in ("", agent_id) for job in waiting):
+            return
         with self.database.begin() as unit:
             fleet = read_fleet(self.profiling, unit)
         asking = fleet.agents[fleet.name(agent_id)]

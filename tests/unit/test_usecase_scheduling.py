@@ -284,6 +284,36 @@ def test_jobs_that_measure_share_no_device(at_work: AtWork) -> None:
     assert acquired(at_work, a).id == waiting.id
 
 
+def fail(at_work: AtWork, agent_id: str) -> Job:
+    """The agent takes a job and cannot do it; another attempt may help."""
+    held = acquired(at_work, agent_id)
+    return fail_job(at_work.profiling, None, held.lease, Failure(code="internal", message="disk full"), retry=True)
+
+
+def test_what_failed_is_tried_again_elsewhere(at_work: AtWork) -> None:
+    a, b = joined(at_work, "a"), joined(at_work, "b")
+    submitted(at_work)
+    running = acquired(at_work, b)
+    job = submitted(at_work)
+    failed = fail(at_work, a)
+    assert (failed.id, failed.state, failed.placed_on) == (job.id, JobState.PENDING, b)
+    assert failed.decisions[-1].reason.endswith("the last attempt failed on agent a")
+    assert acquire_job(at_work.profiling, None, a).job is None, "an agent does not take over what it has failed itself"
+    complete_job(at_work.profiling, None, running.lease, [a_profile("")])
+    assert acquired(at_work, b).id == job.id
+
+
+def test_what_failed_is_tried_again_there_where_nobody_else_can(at_work: AtWork) -> None:
+    a = joined(at_work, "a")
+    job = submitted(at_work)
+    joined(at_work, "b")
+    fail(at_work, a)
+    assert acquire_job(at_work.profiling, None, a).job is None
+    drain_agent(at_work.profiling, "b")
+    assert place_stranded(at_work.profiling) == 1
+    assert acquired(at_work, a).id == job.id
+
+
 def vanish(at_work: AtWork, agent_id: str) -> None:
     """The agent takes a job and is not heard of again in time."""
     acquired(at_work, agent_id)
