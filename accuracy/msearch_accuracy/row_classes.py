@@ -8,11 +8,12 @@ trust b, the trust t in majorities, o, and the trust w_c in each candidate again
 other row too. g is the region of the row, by how many candidates agree on it: rows to label are chosen where
 candidates differ, and what is learned there holds elsewhere in part only.
 
-b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), t, b_g, o_g ~ N(0, 0.5^2), w_c ~ N(0, s^2) with s unknown: one Laplace approximation
-for each s of a grid, mixed by their marginal likelihoods. So trust stays near the prior until labels contradict it, and
-follows them quickly where they do. Consensus-driven, as CODA (Kay et al. 2025), but candidates that err together are
-not taken for independent witnesses, because all candidates are judged on the same drawn classes; and where all vote
-alike, trust in one against another says nothing.
+b ~ N(1, 0.3^2), o ~ N(0, 0.3^2), t ~ N(0, 0.5^2), b_g, o_g ~ N(0, 0.8^2), w_c ~ N(0, s^2) with s unknown: one
+Laplace approximation for each s of a grid, mixed by their marginal likelihoods. The log prior of each row is stretched
+so that this doubt leaves the mean of its chances where the prior has them. So trust stays near the prior until labels
+contradict it, and follows them quickly where they do. Consensus-driven, as CODA (Kay et al. 2025), but candidates that
+err together are not taken for independent witnesses, because all candidates are judged on the same drawn classes; and
+where all vote alike, trust in one against another says nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _OTHER_DEVIATION = 0.3
 _MAJORITY_DEVIATION = 0.5
 _REGIONS = (0.5, 0.7, 0.85, 0.97)
 """Where regions end, as the share of candidates that vote for the class most of them vote for."""
-_REGION_DEVIATION = 0.5
+_REGION_DEVIATION = 0.8
 _VOTES_TRUST = 0.5
 """By which Dawid-Skene's log-likelihoods are multiplied: candidates err together."""
 _FLOOR = 0.02
@@ -118,6 +119,7 @@ class ClassPosterior:
         self._mean = np.zeros(self._features.shape[2])
         self._mean[0] = 1.0
         self._precisions = [np.array([*deviations, *[s] * candidates]) ** -2.0 for s in _TRUST_DEVIATIONS]
+        self._features[..., 0] *= _stretch(slots, self._features, self._precisions)[:, None]
         self._modes = [self._mean] * len(self._precisions)
         self._curvatures = [np.diag(precision) for precision in self._precisions]
         self._shares = np.full(len(self._precisions), 1 / len(self._precisions))
@@ -173,6 +175,26 @@ class ClassPosterior:
         drawn = np.concatenate(parts).astype(np.float32)
         by_slot = self._features.transpose(1, 2, 0).astype(np.float32)  # [J, D, n]
         return _softmax(drawn @ by_slot, self._slots.used.T[:, None, :], axis=0).astype(np.float32, copy=False)
+
+
+def _stretch(
+    slots: Slots, features: NDArray[np.float64], precisions: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """What each row's log prior is multiplied by, so that doubt in trusts does not pull its chances to the middle. [n]
+
+    The mean of the logistic function of N(m, v) is close to its value at m / sqrt(1 + pi v / 8) (MacKay 1992, "The
+    evidence framework applied to classification networks"); v is the variance of the row's most likely slot against
+    the others.
+    """
+    chances, rows = _softmax(slots.log_prior, slots.used), np.arange(len(features))
+    likeliest = chances.argmax(axis=1)
+    others = chances.copy()
+    others[rows, likeliest] = 0.0
+    others /= np.maximum(others.sum(axis=1, keepdims=True), 1e-12)
+    against = features[rows, likeliest] - np.einsum("rjd,rj->rd", features, others)
+    variances = against**2 @ np.mean([1 / precision for precision in precisions], axis=0)
+    stretch: NDArray[np.float64] = np.sqrt(1 + np.pi / 8 * variances)
+    return stretch
 
 
 def _softmax(values: NDArray[Any], used: NDArray[np.bool_], axis: int = 1) -> NDArray[Any]:

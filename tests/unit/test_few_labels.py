@@ -243,3 +243,13 @@ def test_claimed_winners_are_seldom_wrong_though_candidates_err_together() -> No
             wrong += max(true) - true[int(verdict.winner.removeprefix("model-"))] > 0.02 + 1e-9
     assert stopped >= 20
     assert wrong <= 3
+
+
+def test_doubt_leaves_the_mean_of_the_chances_at_the_prior() -> None:
+    random = np.random.default_rng(14)
+    votes = np.where(random.random((8, 60)) < 0.8, 0, random.integers(0, 3, (8, 60)))
+    slots = Slots.of(votes, np.tile([0.9, 0.06, 0.04], (60, 1)))
+    drawn = ClassPosterior(slots).draw(4_000, random).mean(axis=1)  # [J, n]
+    prior = np.exp(slots.log_prior).T * slots.used.T
+    voted = slots.classes.T == 0
+    assert float(np.abs(drawn - prior)[voted].mean()) < 0.04
