@@ -36,12 +36,12 @@ def ablate(benches: Mapping[str, Bench], gathered: Gathered, settings: FitSettin
 
 
 def _variants(full: Examples, plain: Examples) -> Sequence[tuple[str, Examples, float | None]]:
-    """Name, examples, and the share of the second forest where it is not the fitted one."""
+    """Name, examples, and the share of the learned leads where it is not the fitted one."""
     return [
         ("everything", full, None),
         *((f"without {group}", full.without(columns), None) for group, columns in GROUPS.items()),
         ("without pseudo-targets", plain, None),
-        ("without the second forest", full, 0.0),
+        ("without leads", full, 0.0),
     ]
 
 
