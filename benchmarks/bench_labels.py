@@ -232,7 +232,7 @@ def _others(drawn: Mapping[str, Examples], name: str) -> list[Examples]:
 
 def _fit(drawn: Sequence[Examples]) -> Predictor:
     """A predictor for a workload that is not among these; candidates are run, so the other form is not needed."""
-    return Predictor({"outputs": fit_form(drawn, 0, _SETTINGS, by_workload=True)}, ())
+    return Predictor({"outputs": fit_form(drawn, 0, _SETTINGS, form="outputs", by_workload=True)}, ())
 
 
 def _run_workload(

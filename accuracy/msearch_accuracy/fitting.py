@@ -81,7 +81,8 @@ def fit(workloads: Sequence[Workload], seed: int = 0, settings: FitSettings = Fi
     """
     drawn = [gather(workload, seed, settings) for workload in workloads]
     forms: dict[Form, FormPredictor] = {
-        form: fit_form([examples[form] for examples in drawn], seed, settings, by_workload=False) for form in FORMS
+        form: fit_form([examples[form] for examples in drawn], seed, settings, form=form, by_workload=False)
+        for form in FORMS
     }
     records = [record for workload in workloads for record in records_of(workload)]
     moments = [found for workload in workloads for found in moments_of(workload)]
@@ -101,7 +102,7 @@ def gather(workload: Workload, seed: int, settings: FitSettings = FitSettings())
 
 
 def fit_form(
-    drawn: Sequence[Examples], seed: int, settings: FitSettings = FitSettings(), *, by_workload: bool
+    drawn: Sequence[Examples], seed: int, settings: FitSettings = FitSettings(), *, form: Form, by_workload: bool
 ) -> FormPredictor:
     """Fits one form on gathered examples.
 
@@ -135,7 +136,8 @@ def fit_form(
     typical = np.average(rows[0], axis=0, weights=rows[2]).astype(np.float32)
     forest = _grow(rows, settings.trees, settings.leaf, seed, settings)
     share = settings.lead_share_of_several if by_workload else 1.0
-    mixed = 0.0 if by_workload else settings.lead_forest_share
+    # From outputs, kinds of data never met are ordered best by a line; from sources alone, all are by a forest.
+    mixed = 1.0 if form == "signatures" else 0.0 if by_workload else settings.lead_forest_share
     leads = _learn_leads(judged, settings.lead_trees, mixed, seed, settings)
     widths = _calibrate(judged, share, mixed, seed, settings)
     return FormPredictor(((forest, 1.0),), leads, share, typical, widths, sum(e.pairs for e in drawn))
@@ -211,8 +213,12 @@ def _asked_about(drawn: Sequence[Examples], held_out: Sequence[Sequence[Known]])
 def _learn_leads(judged: Sequence[_Judged], trees: int, share: float, seed: int, settings: FitSettings) -> Mixture:
     """A linear regression and, with this share, a forest: they err differently."""
     pairs = _pairs_of(judged)
-    linear = (Linear.of_examples(*pairs, settings.lead_strength), 1 - share)
-    return (linear, (_grow(pairs, trees, settings.lead_leaf, seed, settings), share)) if share else (linear,)
+    found: list[tuple[Forest | Linear, float]] = []
+    if share < 1:
+        found.append((Linear.of_examples(*pairs, settings.lead_strength), 1 - share))
+    if share > 0:
+        found.append((_grow(pairs, trees, settings.lead_leaf, seed, settings), share))
+    return tuple(found)
 
 
 def _pairs_of(judged: Sequence[_Judged]) -> Rows:

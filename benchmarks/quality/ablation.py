@@ -46,7 +46,7 @@ def _variants(full: Examples, plain: Examples) -> Sequence[tuple[str, Examples, 
 
 
 def _judge(bench: Bench, form: Form, examples: Examples, share: float | None, settings: FitSettings) -> Judged:
-    fitted = fit_form([examples], 0, settings, by_workload=False)
+    fitted = fit_form([examples], 0, settings, form=form, by_workload=False)
     if share is not None:
         fitted = replace(fitted, lead_share=share)
     known = tuple(records_of(bench.workload)), tuple(moments_of(bench.workload))

@@ -44,7 +44,7 @@ def fit_own(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered) 
 
 def _fit(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings: FitSettings) -> Predictor:
     forms: dict[Form, FormPredictor] = {
-        form: fit_form([drawn[form]], seed, settings, by_workload=False) for form in FORMS
+        form: fit_form([drawn[form]], seed, settings, form=form, by_workload=False) for form in FORMS
     }
     return Predictor(forms, (workload.name,), tuple(records_of(workload)), tuple(moments_of(workload)))
 
@@ -52,6 +52,7 @@ def _fit(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings
 def fit_default(workloads: Sequence[str], seed: int, settings: FitSettings, gathered: Gathered) -> Predictor:
     """The default predictor on these workloads' evidence; intervals from whole workloads left out."""
     forms: dict[Form, FormPredictor] = {
-        form: fit_form([gathered[name][form] for name in workloads], seed, settings, by_workload=True) for form in FORMS
+        form: fit_form([gathered[name][form] for name in workloads], seed, settings, form=form, by_workload=True)
+        for form in FORMS
     }
     return Predictor(forms, tuple(workloads))
