@@ -207,5 +207,5 @@ def test_times_are_read_and_said(text: str, seconds: int, words: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "30", "m", "0m", "1.5h", "-2h", "1y"])
 def test_other_times_are_wrong_usage(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="--keep must be a number with s, m, h, d or w"):
+    with pytest.raises(typer.BadParameter, match="--keep must be a whole number above 0 with s, m, h, d or w"):
         parse_time(text, "--keep")

@@ -24,7 +24,9 @@ def parse_time(text: str, option: str) -> timedelta:
     """
     found = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
     if not found or not int(found[1]):
-        raise typer.BadParameter(f"{option} must be a number with s, m, h, d or w, such as 30m, not {text!r}")
+        raise typer.BadParameter(
+            f"{option} must be a whole number above 0 with s, m, h, d or w, such as 30m, not {text!r}"
+        )
     return int(found[1]) * _UNITS[found[2]]
 
 
