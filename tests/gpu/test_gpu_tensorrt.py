@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from profiler_agent.backends._cuda_driver import CudaDevice
+from profiler_agent.backends.tensorrt import open_plan
 from profiler_agent.errors import BackendUnavailable, CompileFailed, UnsupportedOperator
 from profiler_agent.verification import compare
 from profiler_agent.work import Precision
@@ -63,6 +64,22 @@ def test_an_engine_is_kept_for_this_gpu(ask: Ask, gpu: CudaDevice) -> None:
     np.testing.assert_allclose(first.run(feed)["logits"], second.run(feed)["logits"], atol=1e-6)
     first.close()
     second.close()
+
+
+def test_what_was_measured_opens_again_as_an_exported_program_opens_it(ask: Ask, gpu: CudaDevice) -> None:
+    compiled = usable("tensorrt").compile(ask("tensorrt", "cnn", batch_size=4))
+    made, specs = compiled.facts.made, (compiled.inputs, compiled.outputs)
+    assert made is not None
+    assert (made.format, made.bound_to["gpu"]) == ("tensorrt_plan", gpu.model)
+    plan = made.path.read_bytes()
+    again = open_plan(plan, bound_to=made.bound_to, device="cuda:0", batch_size=4, specs=specs)
+    feed = EXAMPLES["cnn"].feed(4)
+    np.testing.assert_allclose(again.run(feed)["logits"], compiled.run(feed)["logits"], atol=1e-6)
+    other = dict(made.bound_to) | {"gpu": "another sm_10"}
+    with pytest.raises(BackendUnavailable, match="measure the model on this host"):
+        open_plan(plan, bound_to=other, device="cuda:0", batch_size=4, specs=specs)
+    again.close()
+    compiled.close()
 
 
 def test_a_kept_file_that_is_no_engine_is_built_again(ask: Ask) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from profiler_agent.backends import find_backend
 from profiler_agent.backends import tensorrt as backend
-from profiler_agent.backends._cuda_driver import NoCudaDevice, cuda_devices
+from profiler_agent.backends._cuda_driver import CudaDevice, NoCudaDevice, cuda_devices
 from profiler_agent.backends._tensorrt_builder import batch_profile, obtain_engine, typed_model
 from profiler_agent.backends._tensorrt_library import Library, LibraryMissing, Messages, find_library
-from profiler_agent.backends.tensorrt import BACKEND, build_engine
+from profiler_agent.backends.base import Probe
+from profiler_agent.backends.tensorrt import BACKEND, build_engine, open_plan
 from profiler_agent.errors import BackendUnavailable, CompileFailed, UnsupportedOperator
 from profiler_agent.work import Precision
 from tests.tensorrt_models import image_model, request_for
@@ -248,3 +249,35 @@ def test_devices_are_asked_of_the_driver(tmp_path: Path, init: int, count: int, 
 def test_a_missing_driver_is_no_device() -> None:
     with pytest.raises(NoCudaDevice, match="libnowhere is not there"):
         cuda_devices("libnowhere")
+
+
+BOUND = {"library": "TensorRT 10.13.0", "gpu": "NVIDIA H100 sm_90"}
+
+
+@pytest.mark.parametrize(
+    ("bound_to", "device", "reason"),
+    [
+        (BOUND | {"gpu": "NVIDIA L4 sm_89"}, "cuda:0", "for NVIDIA L4 sm_89, and the gpu here is NVIDIA H100 sm_90"),
+        (BOUND | {"library": "TensorRT 9"}, "cuda:0", "made by TensorRT 9 .* the library here is TensorRT 10.13.0"),
+        (BOUND, "cuda:1", "has no device 'cuda:1' here; it has cuda:0"),
+    ],
+)
+def test_an_engine_of_another_host_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, bound_to: dict[str, str], device: str, reason: str
+) -> None:
+    found = Probe(available=True, detail="", version="10.13.0", devices=("cuda:0",), precisions=(Precision.FP32,))
+    gpu = CudaDevice(name="NVIDIA H100", capability=(9, 0), driver="12.8")
+    monkeypatch.setattr(type(BACKEND), "probe", lambda self: found)
+    monkeypatch.setattr(backend, "cuda_devices", lambda: (gpu,))
+    monkeypatch.setattr(backend, "find_library", lambda: BOUND["library"])
+    with pytest.raises(BackendUnavailable, match=reason) as caught:
+        open_plan(b"plan", bound_to=bound_to, device=device, batch_size=1, specs=((), ()))
+    assert device == "cuda:1" or "measure the model on this host" in caught.value.message
+
+
+def test_an_engine_without_a_gpu_is_refused_as_the_probe_says() -> None:
+    if (probe := BACKEND.probe()).available:
+        pytest.skip("there is a GPU here")
+    with pytest.raises(BackendUnavailable) as caught:
+        open_plan(b"plan", bound_to=BOUND, device="cuda:0", batch_size=1, specs=((), ()))
+    assert caught.value.message == probe.detail
