@@ -32,7 +32,7 @@ def keep_form(evidence: Evidence, caller: Caller | None, lease: Lease, upload: U
         job = _held(unit, caller, lease)
         if unit.forms.has(job.spec.model_id, announced.digest):
             return False
-    with take_in(evidence.registry, announced, chunks, _look_away) as arrived, evidence.database.begin() as unit:
+    with take_in(evidence.registry, announced, chunks) as arrived, evidence.database.begin() as unit:
         job = _held(unit, caller, lease)
         arrived.publish(unit)
         unit.forms.add(job.spec.model_id, announced.digest, announced.size_bytes)
@@ -65,7 +65,3 @@ def _held(unit: UnitOfWork, caller: Caller | None, lease: Lease) -> Job:
     if not job.spec.model_id:
         raise invalid("lease.job_id", f"job {job.id} has no model that a file could be made of")
     return job
-
-
-def _look_away(chunk: bytes) -> None:
-    del chunk

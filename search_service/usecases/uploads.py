@@ -55,9 +55,13 @@ def receive(registry: Registry, card: CardFacts, upload: Upload, chunks: Iterabl
         inspection.close()
 
 
+def _look_away(chunk: bytes) -> None:
+    del chunk
+
+
 @contextmanager
 def take_in(
-    registry: Registry, upload: Upload, chunks: Iterable[bytes], see: Callable[[bytes], None]
+    registry: Registry, upload: Upload, chunks: Iterable[bytes], see: Callable[[bytes], None] = _look_away
 ) -> Iterator[Arrived]:
     """Takes the chunks in, shows each to `see`, and drops everything unless it was committed meanwhile.
 
@@ -96,12 +100,8 @@ def store_bytes(registry: Registry, data: bytes) -> Iterator[Arrived]:
     upload = Upload(hashlib.sha256(data).hexdigest(), len(data))
     view = memoryview(data)
     chunks = (bytes(view[start : start + LARGEST_CHUNK_BYTES]) for start in range(0, len(data), LARGEST_CHUNK_BYTES))
-    with take_in(registry, upload, chunks, _look_away) as arrived:
+    with take_in(registry, upload, chunks) as arrived:
         yield arrived
-
-
-def _look_away(chunk: bytes) -> None:
-    del chunk
 
 
 class Arrived:
