@@ -137,7 +137,9 @@ def test_the_command_line_says_what_leaves_this_machine(server: str, client: Cli
     words = ["query", "--data", str(zoo / "target.parquet"), "--rerank", "4", "--keep", "2h"]
     result = CliRunner().invoke(app, words, env=environment)
     assert result.exit_code == 0, result.stderr
-    assert result.stderr.startswith(f"note: the rows of {zoo / 'target.parquet'} are stored with {server} for 2 hours")
+    assert result.stderr.startswith(
+        f"note: agents run the candidates: the rows of {zoo / 'target.parquet'} go to {server} for 2 hours"
+    )
     assert result.stdout.splitlines()[0] == "3 candidates for 150 rows, ordered by predicted_accuracy"
     assert "nan@1: wrong_output: " in result.stdout
 
@@ -168,7 +170,7 @@ def test_calibrating_runs_models_on_the_samples_of_others(server: str, client: C
     assert json.loads(again)["left_out"] == 0
     refused = run("calibrate", "--budget", "5m", "--dry-run", "--wait", code=2)
     assert "--dry-run submits nothing" in refused.stderr
-    assert "--budget must be a number" in run("calibrate", "--budget", "soon", code=2).stderr
+    assert "--budget must be a whole number" in run("calibrate", "--budget", "soon", code=2).stderr
     shown = run("evaluations", "predictor").stdout
     assert "cross-evaluations" in shown
     assert run("evaluations", "refit").exit_code == 0

@@ -21,7 +21,9 @@ def calibrate(
         str, typer.Option("--budget", metavar="TIME", help="Estimated time of all evaluations, such as 30m or 2h.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and submit nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all evaluations have ended.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until all evaluations have ended; exits with 1 if none succeeded.")
+    ] = False,
     allow_waiting: Annotated[
         bool, typer.Option("--allow-waiting", help="Submit although no registered agent could take the jobs now.")
     ] = False,
@@ -49,6 +51,8 @@ def calibrate(
         ended = _wait(client, plan, quiet=json) if wait else {}
     if json:
         print_json(plan.to_dict() | ({"ended": ended} if wait else {}))
+    if ended and JobState.SUCCEEDED.value not in ended:
+        raise typer.Exit(1)
 
 
 def _dataset_names(client: Client, plan: Calibration) -> dict[str, str]:

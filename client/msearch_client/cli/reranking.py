@@ -63,8 +63,8 @@ def check_options(*, k: int | None, local: bool, keep: str | None, with_noise: b
 def say_what_is_stored(client: Client, data: Path, kept: timedelta) -> None:
     """Before rows leave this machine."""
     _log.warning(
-        "the rows of %s are stored with %s for %s, for you alone (`msearch-cli samples delete` removes them at "
-        "once; --local runs the candidates here)",
+        "agents run the candidates: the rows of %s go to %s for %s, for you alone (`msearch-cli samples delete` "
+        "removes them at once; --local runs the candidates here)",
         data,
         client.server,
         describe_time(kept),
