@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,15 +22,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.quality.ablation import Ablation, ablate
-from benchmarks.quality.fits import Gathered, OwnPredictors, fit_default, fit_own
+from benchmarks.quality.fits import Gathered
 from benchmarks.quality.html_report import bars_plot, scatter_plot, table, write_report
 from benchmarks.quality.judging import Judged, bootstrap_difference, judge, mean_judged
-from benchmarks.quality.predicting import judge_predictor
+from benchmarks.quality.learned import (
+    DEFAULT_RUN,
+    OURS,
+    RUN,
+    SIGNED,
+    Learned,
+    judge_learned,
+)
 from benchmarks.quality.rankings import Rankings, oracle_draws
 from benchmarks.quality.speed import measure_speed
 from benchmarks.quality.zoo_workloads import NAMES, Bench, read_bench
 from benchmarks.report import RESULTS, Report, print_table
-from msearch_accuracy import Predictor, TargetEvidence, blend, default_predictor
+from msearch_accuracy import default_predictor
 from msearch_accuracy.fitting import Examples, FitSettings, gather
 from msearch_accuracy.predictor import Form
 
@@ -39,13 +46,6 @@ QUICK = FitSettings(
     pseudo_targets=0, trees=10, fold_trees=5, lead_trees=10, rows_a_pair=8, most_rows=3_000, most_rows_of_several=1_000
 )
 
-RUN, SIGNED = "predictor, candidates run", "predictor, signatures only"
-CENTROIDS = "predictor, signatures only, target as centroids"
-DEFAULT_RUN, DEFAULT_SIGNED = (
-    "default of other workloads, candidates run",
-    "default of other workloads, signatures only",
-)
-BLENDED = "default and own mixed, candidates run"
 COMPARED = (
     *("dawid_skene", "nuclear_norm", "adaptivity", "adaptivity_jsd", "nearest", "jsd", "l2", "peer: RKME-MMD"),
     *("peer: datasketch containment", "oracle: 50 labels", "oracle: 100 labels"),
@@ -93,10 +93,10 @@ def main(arguments: list[str] | None = None) -> int:
         for seed in seeds:
             drawn = pool.map(_gather, [(bench, seed, settings) for bench in benches.values()])
             gathered[seed] = dict(zip(NAMES, drawn, strict=True))
-    _say(start, "cross-evaluated")
-    _judge_learned(results, benches, gathered, settings, start)
-    ablation = {} if quick else ablate(benches, gathered[0], settings)
-    _say(start, "ablated")
+        _say(start, "cross-evaluated")
+        _judge_learned(pool, results, benches, gathered, settings, start=start)
+        ablation = {} if quick else ablate(pool, benches, gathered[0], settings)
+        _say(start, "ablated")
     speed = measure_speed(benches[NAMES[0]], default_predictor())
     _print(results, ablation, report)
     for name, value in speed.items():
@@ -132,52 +132,38 @@ def _judge_unlearned(bench: Bench) -> list[tuple[str, str, list[Judged], list[fl
 
 
 def _judge_learned(
+    pool: Executor,
     results: Results,
     benches: dict[str, Bench],
     gathered: dict[int, Gathered],
     settings: FitSettings,
+    *,
     start: float,
 ) -> None:
-    for bench in benches.values():
-        by_seed: dict[str, list[list[Judged]]] = defaultdict(list)
-        default: Predictor | None = None
+    first = min(gathered)
+    tasks: dict[str, list[Future[Learned]]] = defaultdict(list)
+    for name, bench in benches.items():
         for seed, examples in gathered.items():
-            own = fit_own(bench, seed, settings, examples)
-            if default is None:  # one seed: it takes the longest, and varies the least
-                default = fit_default([name for name in benches if name != bench.name], seed, settings, examples)
-            for name, ones in _judge_predictors(bench, own, default, results, plot=seed == 0).items():
-                by_seed[name].append(ones)
-        for name, seeds in by_seed.items():
-            results.judged[name][bench.name] += [mean_judged(ones) for ones in zip(*seeds, strict=True)]
+            # The default is judged for one seed: fitting it takes the longest, and varies the least.
+            others = [other for other in benches if other != name] if seed == first else []
+            asked = {other: examples[other] for other in (name, *others)}
+            tasks[name].append(pool.submit(judge_learned, bench, seed, settings, asked, others))
+    for name, seeds in tasks.items():
+        by_seed: dict[str, list[list[Judged]]] = defaultdict(list)
+        for place, task in enumerate(seeds):
+            learned = task.result()
+            for way, ones in learned.judged.items():
+                by_seed[way].append(ones)
+                results.seconds[way] += learned.seconds[way]
+            if place == 0:
+                results.points[name] = learned.points
+        for way, lists in by_seed.items():
+            results.judged[way][name] += [mean_judged(ones) for ones in zip(*lists, strict=True)]
         _say(
             start,
-            f"{bench.name}: own {_short(results.mean(RUN, bench.name))}, "
-            f"default {_short(results.mean(DEFAULT_RUN, bench.name))}, "
-            f"signatures {_short(results.mean(SIGNED, bench.name))}",
+            f"{name}: own {_short(results.mean(RUN, name))}, default {_short(results.mean(DEFAULT_RUN, name))}, "
+            f"signatures {_short(results.mean(SIGNED, name))}",
         )
-
-
-def _judge_predictors(
-    bench: Bench, own: OwnPredictors, default: Predictor, results: Results, *, plot: bool
-) -> dict[str, list[Judged]]:
-    judged: dict[str, list[Judged]] = defaultdict(list)
-    for target in bench.targets:
-        ways = {
-            RUN: (own.of(target), True, TargetEvidence(target.ticks)),
-            SIGNED: (own.of(target), False, TargetEvidence(target.ticks)),
-            CENTROIDS: (own.of(target), False, TargetEvidence.of(target.signature)),
-            DEFAULT_RUN: (default, True, TargetEvidence(target.ticks)),
-            DEFAULT_SIGNED: (default, False, TargetEvidence(target.ticks)),
-            BLENDED: (blend(default, own.of(target)), True, TargetEvidence(target.ticks)),
-        }
-        for name, (predictor, run, evidence) in ways.items():
-            begun = time.perf_counter()
-            one, pairs = judge_predictor(bench, target, predictor, evidence, run=run)
-            results.seconds[name].append(time.perf_counter() - begun)
-            judged[name].append(one)
-            if plot and name == RUN:
-                results.points[bench.name] += pairs
-    return judged
 
 
 def _short(judged: Judged) -> str:
@@ -242,12 +228,9 @@ def _clean(judged: Judged) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else round(value, 4) for name, value in asdict(judged).items()}
 
 
-_OURS = (RUN, SIGNED, CENTROIDS, DEFAULT_RUN, DEFAULT_SIGNED, BLENDED)
-
-
 def _workloads_ahead(results: Results, ours: str) -> int:
     """Workloads on which no way that needs neither labels nor learning has a better Spearman."""
-    peers = [n for n in results.judged if n not in _OURS and not n.startswith(("oracle", "ceiling"))]
+    peers = [n for n in results.judged if n not in OURS and not n.startswith(("oracle", "ceiling"))]
     if ours == SIGNED:  # behaviour scores have seen the outputs, so they are no peers of what has not
         peers = [n for n in peers if n not in _BEHAVIOUR]
     return sum(all(results.mean(ours, w).spearman > results.mean(peer, w).spearman for peer in peers) for w in NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 
 from benchmarks.quality.fits import Gathered
@@ -21,18 +22,25 @@ Ablation = dict[str, dict[str, Judged]]
 """Means over targets by what was left out and workload."""
 
 
-def ablate(benches: Mapping[str, Bench], gathered: Gathered, settings: FitSettings) -> Ablation:
+def ablate(pool: Executor, benches: Mapping[str, Bench], gathered: Gathered, settings: FitSettings) -> Ablation:
     """On the workloads where no group is left out. All variants have the same few trees."""
-    few = replace(settings, trees=20, fold_trees=10, lead_trees=30, most_rows=12_000)
+    few = replace(settings, trees=20, fold_trees=10, lead_trees=30, most_rows=12_000, jobs=1)
+    asked = [name for name, bench in benches.items() if not any(target.group for target in bench.targets)]
+    tasks = [pool.submit(_ablate_one, benches[name], gathered[name], few) for name in asked]
     found: Ablation = defaultdict(dict)
-    for name, bench in benches.items():
-        if any(target.group for target in bench.targets):
-            continue
-        plain = gather(bench.workload, 0, replace(settings, pseudo_targets=0))
-        for form in FORMS:
-            for variant, examples, share in _variants(gathered[name][form], plain[form]):
-                found[f"{form}: {variant}"][name] = _judge(bench, form, examples, share, few)
+    for name, task in zip(asked, tasks, strict=True):
+        for variant, judged in task.result().items():
+            found[variant][name] = judged
     return found
+
+
+def _ablate_one(bench: Bench, full: Mapping[Form, Examples], settings: FitSettings) -> dict[str, Judged]:
+    plain = gather(bench.workload, 0, replace(settings, pseudo_targets=0))
+    return {
+        f"{form}: {variant}": _judge(bench, form, examples, share, settings)
+        for form in FORMS
+        for variant, examples, share in _variants(full[form], plain[form])
+    }
 
 
 def _variants(full: Examples, plain: Examples) -> Sequence[tuple[str, Examples, float | None]]:
