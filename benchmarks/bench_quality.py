@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,7 +30,6 @@ from benchmarks.quality.learned import (
     OURS,
     RUN,
     SIGNED,
-    Learned,
     judge_learned,
 )
 from benchmarks.quality.rankings import Rankings, oracle_draws
@@ -140,14 +139,10 @@ def _judge_learned(
     *,
     start: float,
 ) -> None:
-    first = min(gathered)
-    tasks: dict[str, list[Future[Learned]]] = defaultdict(list)
-    for name, bench in benches.items():
-        for seed, examples in gathered.items():
-            # The default is judged for one seed: fitting it takes the longest, and varies the least.
-            others = [other for other in benches if other != name] if seed == first else []
-            asked = {other: examples[other] for other in (name, *others)}
-            tasks[name].append(pool.submit(judge_learned, bench, seed, settings, asked, others))
+    tasks = {
+        name: [pool.submit(judge_learned, bench, seed, settings, examples) for seed, examples in gathered.items()]
+        for name, bench in benches.items()
+    }
     for name, seeds in tasks.items():
         by_seed: dict[str, list[list[Judged]]] = defaultdict(list)
         for place, task in enumerate(seeds):
@@ -161,7 +156,7 @@ def _judge_learned(
             results.judged[way][name] += [mean_judged(ones) for ones in zip(*lists, strict=True)]
         _say(
             start,
-            f"{name}: own {_short(results.mean(RUN, name))}, default {_short(results.mean(DEFAULT_RUN, name))}, "
+            f"{name}: run {_short(results.mean(RUN, name))}, default {_short(results.mean(DEFAULT_RUN, name))}, "
             f"signatures {_short(results.mean(SIGNED, name))}",
         )
 
@@ -265,7 +260,7 @@ def _write_html(report: Report, results: Results, ablation: Ablation) -> None:
     shown = {name: results.mean(name).spearman for name in names}
     sections = [
         ("Spearman with the true accuracies, mean over workloads", bars_plot(shown, "Spearman")),
-        ("Predicted and true, candidates run, own evidence", scatter_plot(results.points)),
+        ("Predicted and true, candidates run", scatter_plot(results.points)),
         ("All workloads", table(_HEADING, [_row(name, results.mean(name)) for name in names])),
     ]
     for workload in NAMES:

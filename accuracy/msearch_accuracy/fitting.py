@@ -140,7 +140,8 @@ def fit_form(
     mixed = 1.0 if form == "signatures" else 0.0 if by_workload else settings.lead_forest_share
     leads = _learn_leads(judged, settings.lead_trees, mixed, seed, settings)
     widths = _calibrate(judged, share, mixed, seed, settings)
-    return FormPredictor(((forest, 1.0),), leads, share, typical, widths, sum(e.pairs for e in drawn))
+    pairs, independent = sum(e.pairs for e in drawn), sum(e.independent for e in drawn)
+    return FormPredictor(((forest, 1.0),), leads, share, typical, widths, pairs, independent)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

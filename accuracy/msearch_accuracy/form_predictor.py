@@ -26,6 +26,7 @@ class FormPredictor:
 
     `forests` give P(right) of rows, `leads` how far a candidate lies above the mean of all, of which `lead_share` is
     believed. `widths` are conformal: the 90 % quantile of |error| / sqrt(p (1 - p) + 0.01) on evidence left out.
+    `pairs` are the cross-evaluations it rests on, `independent` the same with rows that samples share counted once.
     """
 
     forests: Mixture
@@ -34,6 +35,7 @@ class FormPredictor:
     typical: NDArray[np.float32]
     widths: Mapping[str, float]
     pairs: int
+    independent: float
 
     def chances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """P(right) [...] of feature rows [..., F]."""

@@ -54,6 +54,7 @@ class Examples:
 
     `rows` [m] are numbers as in `Known`.
     `pairs`: cross-evaluations of a model on a table of another group, however many pseudo-targets they yield.
+    `independent`: the same, with rows that several tables share counted once.
     """
 
     features: NDArray[np.float32]
@@ -63,6 +64,7 @@ class Examples:
     rows: NDArray[np.int64]
     known: tuple[Known, ...]
     pairs: int
+    independent: float
 
     def without(self, columns: Sequence[int]) -> Examples:
         """The same with these features constant, so that no tree asks for them."""
@@ -117,7 +119,14 @@ def gather(
         for model in workload.models
         for table in workload.tables
     )
-    return {form: found.examples(pairs) for form, found in collected.items()}
+    independent = pairs * _distinct_share(workload)
+    return {form: found.examples(pairs, independent) for form, found in collected.items()}
+
+
+def _distinct_share(workload: Workload) -> float:
+    """Distinct rows of the tables over all their rows."""
+    rows = [row.tobytes() for table in workload.tables for row in np.asarray(table.ticks)]
+    return len(set(rows)) / max(len(rows), 1)
 
 
 @dataclass(slots=True, eq=False)
@@ -141,7 +150,7 @@ class _Collected:
         judged = replace(known, rows=known.rows[many], features=known.features[:, many], votes=known.votes[:, many])
         self.known.append(judged)
 
-    def examples(self, pairs: int) -> Examples:
+    def examples(self, pairs: int, independent: float) -> Examples:
         return Examples(
             np.concatenate([np.zeros((0, len(FEATURES)), np.float32), *self.features]),
             np.concatenate([np.zeros(0, bool), *self.right]),
@@ -150,6 +159,7 @@ class _Collected:
             np.concatenate([np.zeros(0, np.int64), *self.rows]),
             tuple(self.known),
             pairs if self.known else 0,
+            independent if self.known else 0.0,
         )
 
 

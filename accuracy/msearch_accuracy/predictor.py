@@ -25,6 +25,11 @@ FORMAT_VERSION = 3
 LARGEST_FILE_BYTES = 32 << 20
 LEAST_PAIRS = 20
 """Cross-evaluations below which a predictor is not to be trusted."""
+_HALF_TRUSTED = 100.0
+"""Independent cross-evaluations of a registry with which its own predictor weighs as much as the default.
+
+Settled on held-out validation samples of the example zoo, apart by people, tasks and documents (docs/predictor.md).
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +72,7 @@ class Predictor:
                 "lead_share": form.lead_share,
                 "widths": dict(form.widths),
                 "pairs": form.pairs,
+                "independent": form.independent,
             }
         arrays["meta"] = np.frombuffer(json.dumps(meta, sort_keys=True).encode(), np.uint8)
         stream = io.BytesIO()
@@ -102,9 +108,8 @@ class Predictor:
                 forests = read_regressions(arrays, f"{name}.", told["weights"], len(FEATURES))
                 leads = read_regressions(arrays, f"{name}.lead.", told["lead_weights"], len(PAIR_FEATURES))
                 widths = {kind: float(width) for kind, width in told["widths"].items()}
-                forms[name] = FormPredictor(
-                    forests, leads, float(told["lead_share"]), typical, widths, int(told["pairs"])
-                )
+                counts = int(told["pairs"]), float(told["independent"])
+                forms[name] = FormPredictor(forests, leads, float(told["lead_share"]), typical, widths, *counts)
             records = tuple(read_record(told, arrays, f"record.{place}.") for place, told in enumerate(meta["records"]))
             moments = tuple(
                 read_moments(told, arrays[f"moments.{place}.gram"], arrays[f"moments.{place}.moment"])
@@ -115,28 +120,30 @@ class Predictor:
             raise AccuracyError(f"these bytes are no predictor: {error}") from None
 
 
-def blend(default: Predictor, own: Predictor) -> Predictor:
+def blend(default: Predictor, own: Predictor, share: float | None = None) -> Predictor:
     """Mixes a predictor fitted on a registry's own evidence with the default, which loses weight as evidence grows.
 
-    The own one weighs n / (n + 30), n its cross-evaluations; intervals are the wider while n is small.
+    The own one weighs n / (n + 100), n its cross-evaluations with rows that samples share counted once: samples of
+    the same few documents, however many, tell little of the next document. `share`: another weight of it, in (0, 1).
     """
     forms: dict[Form, FormPredictor] = {}
     for name in FORMS:
         first, second = default.forms[name], own.forms[name]
-        share = second.pairs / (second.pairs + 30)
+        weight = second.independent / (second.independent + _HALF_TRUSTED) if share is None else share
         widths = {
-            kind: (1 - share) * first.widths.get(kind, 1.0)
-            + share * second.widths.get(kind, first.widths.get(kind, 1.0))
+            kind: (1 - weight) * first.widths.get(kind, 1.0)
+            + weight * second.widths.get(kind, first.widths.get(kind, 1.0))
             for kind in {*first.widths, *second.widths}
         }
-        typical = ((1 - share) * first.typical + share * second.typical).astype(np.float32)
+        typical = ((1 - weight) * first.typical + weight * second.typical).astype(np.float32)
         forms[name] = FormPredictor(
-            mix_regressions(first.forests, second.forests, share),
-            mix_regressions(first.leads, second.leads, share),
-            (1 - share) * first.lead_share + share * second.lead_share,
+            mix_regressions(first.forests, second.forests, weight),
+            mix_regressions(first.leads, second.leads, weight),
+            (1 - weight) * first.lead_share + weight * second.lead_share,
             typical,
             widths,
             first.pairs + second.pairs,
+            first.independent + second.independent,
         )
     return Predictor(
         forms,

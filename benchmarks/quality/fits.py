@@ -32,17 +32,18 @@ def fit_own(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered) 
     """Fits on cross-evaluations. Where the claim is about new groups, the tables of a fold's groups are left out."""
     groups = sorted({target.group for target in bench.targets if target.group})
     if not groups:
-        return OwnPredictors({0: _fit(bench.workload, gathered[bench.name], seed, settings)}, {})
+        return OwnPredictors({0: fit_evidence(bench.workload, gathered[bench.name], seed, settings)}, {})
     folds = {group: place % FOLDS for place, group in enumerate(groups)}
     by_fold = {}
     for fold in range(FOLDS):
         kept = tuple(table for table in bench.workload.tables if folds.get(table.group) != fold)
         rest = replace(bench.workload, tables=kept)
-        by_fold[fold] = _fit(rest, gather(rest, seed, settings), seed, settings)
+        by_fold[fold] = fit_evidence(rest, gather(rest, seed, settings), seed, settings)
     return OwnPredictors(by_fold, folds)
 
 
-def _fit(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings: FitSettings) -> Predictor:
+def fit_evidence(workload: Workload, drawn: Mapping[Form, Examples], seed: int, settings: FitSettings) -> Predictor:
+    """A predictor on a workload's gathered examples that knows its models again, as `fitting.fit` gives it."""
     forms: dict[Form, FormPredictor] = {
         form: fit_form([drawn[form]], seed, settings, form=form, by_workload=False) for form in FORMS
     }

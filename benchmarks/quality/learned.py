@@ -15,12 +15,12 @@ from msearch_accuracy.fitting import FitSettings
 
 RUN, SIGNED = "predictor, candidates run", "predictor, signatures only"
 CENTROIDS = "predictor, signatures only, target as centroids"
+OWN_RUN, OWN_SIGNED = "own evidence alone, candidates run", "own evidence alone, signatures only"
 DEFAULT_RUN, DEFAULT_SIGNED = (
     "default of other workloads, candidates run",
     "default of other workloads, signatures only",
 )
-BLENDED = "default and own mixed, candidates run"
-OURS = (RUN, SIGNED, CENTROIDS, DEFAULT_RUN, DEFAULT_SIGNED, BLENDED)
+OURS = (RUN, SIGNED, CENTROIDS, OWN_RUN, OWN_SIGNED, DEFAULT_RUN, DEFAULT_SIGNED)
 
 
 @dataclass(slots=True)
@@ -32,28 +32,34 @@ class Learned:
     points: list[tuple[float, float]] = field(default_factory=list)
 
 
-def judge_learned(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered, others: list[str]) -> Learned:
-    """Judges own predictors; and the default of the `others`, if any are named.
+def judge_learned(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered) -> Learned:
+    """Judges the predictors that a registry goes through.
 
-    `gathered` holds the examples of the workload, and of the others.
+    At first the default, here of the other workloads; then that mixed with one fitted on the registry's own evidence,
+    as the service does it; and, for comparison, the own one by itself.
+
+    Args:
+        bench: the workload.
+        seed: of the fits.
+        settings: of the fits; each takes one core.
+        gathered: examples of all workloads.
     """
     alone = replace(settings, jobs=1)
     own = fit_own(bench, seed, alone, gathered)
-    default = fit_default(others, seed, alone, gathered) if others else None
+    default = fit_default([name for name in gathered if name != bench.name], seed, alone, gathered)
     found = Learned()
     for target in bench.targets:
         rows, centroids = TargetEvidence(target.ticks), TargetEvidence.of(target.signature)
+        mixed = blend(default, own.of(target))
         ways = {
-            RUN: (own.of(target), True, rows),
-            SIGNED: (own.of(target), False, rows),
-            CENTROIDS: (own.of(target), False, centroids),
+            RUN: (mixed, True, rows),
+            SIGNED: (mixed, False, rows),
+            CENTROIDS: (mixed, False, centroids),
+            OWN_RUN: (own.of(target), True, rows),
+            OWN_SIGNED: (own.of(target), False, rows),
+            DEFAULT_RUN: (default, True, rows),
+            DEFAULT_SIGNED: (default, False, rows),
         }
-        if default is not None:
-            ways |= {
-                DEFAULT_RUN: (default, True, rows),
-                DEFAULT_SIGNED: (default, False, rows),
-                BLENDED: (blend(default, own.of(target)), True, rows),
-            }
         for name, (predictor, run, evidence) in ways.items():
             begun = time.perf_counter()
             judged, pairs = judge_predictor(bench, target, predictor, evidence, run=run)

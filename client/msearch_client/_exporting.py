@@ -128,13 +128,19 @@ def _shown(configuration: Configuration) -> Mapping[str, str]:
     for name in ("accuracy", "p50_ms", "p99_ms", "throughput_per_s", "peak_memory_bytes", "replicas", "usd_per_hour"):
         figure = configuration.figures.get(name)
         if figure is not None:
-            ends = "" if figure.low is None or figure.high is None else f" ({figure.low:.4g} to {figure.high:.4g})"
-            rows[name] = f"{figure.value:.4g}{ends}, {figure.origin}"
+            low, high = figure.low, figure.high
+            ends = "" if low is None or high is None else f" ({_number(low)} to {_number(high)})"
+            rows[name] = f"{_number(figure.value)}{ends}, {figure.origin}"
     if configuration.capacity_per_s is not None:
         rows["one replica takes"] = f"{configuration.capacity_per_s:.4g}/s ({configuration.capacity_load})"
     if configuration.profile is not None:
         rows["profile"] = configuration.profile.id
     return rows
+
+
+def _number(value: float) -> str:
+    """As people read it: bytes are many, and nobody reads 1.07e+08."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def _pretty(value: Any) -> str:

@@ -54,6 +54,15 @@ def build(archives: Archives, notice: Notice) -> Workload:
     return Workload(models=models, targets=list(_targets(splits)))
 
 
+def documents(archives: Archives) -> dict[str, str]:
+    """Of each passage the name of the text that it is from."""
+    return {
+        passage: document
+        for genre in _load(archives).values()
+        for passage, document in zip(genre.texts, genre.groups, strict=True)
+    }
+
+
 def _load(archives: Archives) -> dict[str, Texts]:
     """Passages of each genre; the group is the text they come from."""
     texts: dict[str, Texts] = {letter: Texts((), (), ()) for letter in _CLASS_OF}
