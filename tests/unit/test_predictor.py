@@ -10,7 +10,7 @@ import pytest
 
 from msearch_accuracy import AccuracyError, CandidateEvidence, Metric, Predictor, TargetEvidence, blend, predict
 from msearch_accuracy.evidence import Coreset
-from msearch_accuracy.fitting import FitSettings, Workload, fit
+from msearch_accuracy.fitting import FitSettings, Workload, fit, gather
 from msearch_accuracy.plausibility import find_implausible
 from msearch_accuracy.problem import check_label_spaces, pose
 from msearch_accuracy.records import Record
@@ -139,8 +139,8 @@ def test_a_single_source_cannot_be_learned_from() -> None:
 
 
 def test_own_evidence_outweighs_the_default_as_it_grows(predictor: Predictor) -> None:
-    for pairs, share in ((10, 0.25), (90, 0.75)):
-        forms = {form: replace(fitted, pairs=pairs) for form, fitted in predictor.forms.items()}
+    for independent, share in ((25.0, 0.2), (100.0, 0.5), (300.0, 0.75)):
+        forms = {form: replace(fitted, independent=independent) for form, fitted in predictor.forms.items()}
         mixed = blend(predictor, replace(predictor, forms=forms))
         for forests in (mixed.forms["outputs"].forests, mixed.forms["outputs"].leads):
             weights = np.array([weight for _, weight in forests]).reshape(2, -1)
@@ -149,6 +149,15 @@ def test_own_evidence_outweighs_the_default_as_it_grows(predictor: Predictor) ->
     candidates, target, _ = made_up_target(1)
     for one, other in zip(predict(mixed, candidates, target), predict(predictor, candidates, target), strict=True):
         assert one.accuracy == pytest.approx(other.accuracy, abs=1e-5)
+
+
+def test_rows_that_samples_share_are_evidence_once() -> None:
+    workload = made_up_workload()
+    alone = gather(workload, 0, _SETTINGS)["outputs"]
+    again = tuple(replace(table, group=f"{table.group}-again") for table in workload.tables)
+    twice = gather(replace(workload, tables=(*workload.tables, *again)), 0, _SETTINGS)["outputs"]
+    assert alone.independent == pytest.approx(alone.pairs)
+    assert twice.independent == pytest.approx(twice.pairs / 2)
 
 
 def test_a_record_on_the_same_kind_of_data_speaks_for_a_model(predictor: Predictor) -> None:
