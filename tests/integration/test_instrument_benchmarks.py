@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(700)  # on a busy machine LoadGen takes its time to reach its least number of queries
 @pytest.mark.parametrize(
     ("benchmark", "bar"),
     [("dispatch", "dispatch_p99_10000_over_loadgen"), ("agreement", "agreement_1ms_50_p50_at_most")],
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_a_quick_benchmark_prints_bars_and_writes_its_result(benchmark: str, bar: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"benchmarks.bench_{benchmark}", "--quick"]
     environment = os.environ | {"MSEARCH_BENCHMARK_RESULTS": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=660, check=False)
     assert run.returncode in {0, 1}, run.stderr
     bars = [line.split() for line in run.stdout.splitlines() if line.startswith("bar ")]
     assert bar in [line[1] for line in bars]
