@@ -223,7 +223,7 @@ def _learn_leads(judged: Sequence[_Judged], trees: int, share: float, seed: int,
 
 
 def _pairs_of(judged: Sequence[_Judged]) -> Rows:
-    """What the second forest learns from: the lead of each candidate over the mean of all."""
+    """What leads are learned from: how far each candidate lies above the mean of all."""
     return (
         np.concatenate([one.features for one in judged]),
         np.concatenate([one.known.true - one.known.true.mean() for one in judged]),

@@ -16,9 +16,7 @@ from msearch_accuracy.pair_features import pair_features, whole_of
 from msearch_accuracy.plausibility import find_implausible
 from msearch_accuracy.predictor import LEAST_PAIRS, Predictor
 from msearch_accuracy.problem import Problem, pose
-from msearch_accuracy.records import Record
 from msearch_accuracy.row_features import GROUPS, row_features
-from msearch_accuracy.stacking import Moments
 from msearch_accuracy.witnesses import hear
 
 _FEW_ROWS = 30
@@ -77,15 +75,7 @@ def predict(
             found |= {name: _refusal(name, reason, form) for name, reason in reasons.items()}
             continue
         found |= {name: _refusal(name, reason, form) for name, reason in problem.refused.items()}
-        for prediction in judge(
-            predictor.forms[form],
-            problem,
-            metric,
-            form,
-            records=predictor.records,
-            moments=predictor.moments,
-            explain=explain,
-        ):
+        for prediction in _judge(predictor, problem, metric, form, explain=explain):
             found[prediction.name] = prediction
     count = target.row_count
     few = f"the target has only {count} row{'' if count == 1 else 's'}, so chance decides much"
@@ -95,20 +85,9 @@ def predict(
     return [replace(found[c.name], notices=(*found[c.name].notices, *more)) for c in candidates]
 
 
-def judge(
-    form_predictor: FormPredictor,
-    problem: Problem,
-    metric: Metric,
-    form: Form,
-    *,
-    records: Sequence[Record] = (),
-    moments: Sequence[Moments] = (),
-    explain: bool,
-) -> list[Prediction]:
-    """Predictions for a problem that is already posed."""
-    implausible = find_implausible(problem)
-    testimony = hear(problem, frozenset(implausible), records, moments, run=form == "outputs")
-    features = row_features(problem, testimony)
+def _judge(predictor: Predictor, problem: Problem, metric: Metric, form: Form, *, explain: bool) -> list[Prediction]:
+    form_predictor = predictor.forms[form]
+    features, implausible = _features(predictor, problem, form)
     candidates, count, _ = features.shape
     kept = _spread(count, max(_FEWEST_JUDGED, _ROWS_JUDGED // candidates))
     chances = form_predictor.chances(features[:, kept])
@@ -223,5 +202,11 @@ def _contributions(
 
 def row_chances(predictor: Predictor, problem: Problem) -> NDArray[np.float32]:
     """P(right) of every candidate on every row [C, n], by the outputs with which the problem was posed."""
-    testimony = hear(problem, frozenset(find_implausible(problem)), predictor.records, run=True)
-    return predictor.forms["outputs"].chances(row_features(problem, testimony))
+    return predictor.forms["outputs"].chances(_features(predictor, problem, "outputs")[0])
+
+
+def _features(predictor: Predictor, problem: Problem, form: Form) -> tuple[NDArray[np.float32], dict[str, str]]:
+    """Features of all rows by all that the predictor knows, and why sources are implausible, by name."""
+    implausible = find_implausible(problem)
+    testimony = hear(problem, frozenset(implausible), predictor.records, predictor.moments, run=form == "outputs")
+    return row_features(problem, testimony), implausible

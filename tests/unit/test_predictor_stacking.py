@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from msearch_accuracy import AccuracyError, CandidateEvidence, Predictor, TargetEvidence
+from msearch_accuracy import AccuracyError, CandidateEvidence, Predictor, TargetEvidence, predict
 from msearch_accuracy.fitting import FitSettings, fit
+from msearch_accuracy.predicting import row_chances
 from msearch_accuracy.problem import pose
 from msearch_accuracy.stacking import add_moments, ask_stack, moments_of
 from tests.made_up_accuracy import CLASSES, DIMENSION, made_up_target, made_up_workload, outputs
@@ -68,6 +69,19 @@ def test_moments_of_parts_add_up_to_those_of_the_whole() -> None:
     assert np.allclose(added.gram, whole.gram, atol=1e-4)
     assert np.allclose(added.moment, whole.moment, atol=1e-4)
     assert whole.gram.shape == (19, 19)
+
+
+def test_chances_of_rows_are_those_that_the_prediction_averages() -> None:
+    """Labelling begins with them: what the predictor knows of the models must be heard there as well."""
+    predictor = fit([made_up_workload()], settings=FitSettings(pseudo_targets=0, trees=4, fold_trees=2, jobs=1))
+    form = replace(predictor.forms["outputs"], lead_share=0.0)  # then the prediction is the mean over rows
+    predictor = replace(predictor, forms={**predictor.forms, "outputs": form})
+    candidates, target, _ = made_up_target(1)
+    expected = [one.accuracy for one in predict(predictor, candidates, target, explain=False)]
+    problem = pose(candidates, target, run=True)
+    assert row_chances(predictor, problem).mean(axis=1).tolist() == pytest.approx(expected, abs=1e-5)
+    unheard = row_chances(replace(predictor, moments=()), problem).mean(axis=1)
+    assert unheard.tolist() != pytest.approx(expected, abs=1e-5)
 
 
 def test_of_very_many_outputs_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
