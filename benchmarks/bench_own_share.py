@@ -18,7 +18,7 @@ from dataclasses import asdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks.quality.fits import fit_default, fit_evidence
+from benchmarks.quality.fits import QUICK, fit_default, fit_evidence
 from benchmarks.quality.held_out import hold_out, judge_held_out
 from benchmarks.quality.judging import Judged, mean_judged
 from benchmarks.quality.zoo_workloads import NAMES, Bench, read_bench
@@ -29,9 +29,6 @@ from msearch_accuracy.predictor import FORMS
 
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 BLEND = "as blended"
-QUICK = FitSettings(
-    pseudo_targets=0, trees=10, fold_trees=5, lead_trees=10, rows_a_pair=8, most_rows=3_000, most_rows_of_several=1_000
-)
 _JUDGED = ("spearman", "regret_1", "mae", "coverage")
 
 Found = dict[str, dict[str, Judged]]

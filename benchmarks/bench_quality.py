@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from benchmarks.quality.ablation import Ablation, ablate
-from benchmarks.quality.fits import Gathered
+from benchmarks.quality.fits import QUICK, Gathered
 from benchmarks.quality.html_report import bars_plot, scatter_plot, table, write_report
 from benchmarks.quality.judging import Judged, bootstrap_difference, judge, mean_judged
 from benchmarks.quality.learned import (
@@ -41,9 +41,6 @@ from msearch_accuracy.fitting import Examples, FitSettings, gather
 from msearch_accuracy.predictor import Form
 
 SETTINGS = FitSettings()
-QUICK = FitSettings(
-    pseudo_targets=0, trees=10, fold_trees=5, lead_trees=10, rows_a_pair=8, most_rows=3_000, most_rows_of_several=1_000
-)
 
 COMPARED = (
     *("dawid_skene", "nuclear_norm", "adaptivity", "adaptivity_jsd", "nearest", "jsd", "l2", "peer: RKME-MMD"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from msearch_accuracy.evidence import Coreset
+from msearch_accuracy.evidence import CandidateEvidence, Coreset
 from msearch_accuracy.metrics import Metric
 
 
@@ -22,6 +23,10 @@ class KnownModel:
     accuracy: float | None
     temperature: float = 1.0
 
+    def as_candidate(self, probabilities: NDArray[Any] | None) -> CandidateEvidence:
+        """The model as a candidate for a target, with its outputs [n, K] on it; None if it was not run."""
+        return CandidateEvidence(self.name, self.classes, probabilities, self.source, self.accuracy, self.temperature)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledTable:
@@ -31,6 +36,11 @@ class LabelledTable:
     ticks: NDArray[Any]
     labels: NDArray[Any]
     probabilities: dict[str, NDArray[Any]]
+
+    def take(self, rows: NDArray[Any]) -> LabelledTable:
+        """The same with some of the rows, by number, in that order."""
+        told = {name: np.asarray(outputs)[rows] for name, outputs in self.probabilities.items()}
+        return replace(self, ticks=self.ticks[rows], labels=np.asarray(self.labels)[rows], probabilities=told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

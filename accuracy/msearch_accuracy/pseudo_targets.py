@@ -130,7 +130,7 @@ def _cut(workload: Workload, random: np.random.Generator) -> list[_Half]:
                 np.flatnonzero(later),
                 np.flatnonzero(fresh),
                 record,
-                moments_of(workload, [_part(table, np.flatnonzero(~later))]),
+                moments_of(workload, [table.take(np.flatnonzero(~later))]),
                 right,
             )
         )
@@ -147,11 +147,6 @@ def _record(table: LabelledTable, rows: Rows, workload: Workload) -> Record:
         votes[model.name] = own[np.asarray(table.probabilities[model.name])[rows].argmax(axis=1)]
     labels = np.array([places[str(label)] for label in table.labels], np.int64)[rows]
     return make_record(table.group, classes, table.ticks[rows], labels, votes)
-
-
-def _part(table: LabelledTable, rows: Rows) -> LabelledTable:
-    told = {name: np.asarray(outputs)[rows] for name, outputs in table.probabilities.items()}
-    return replace(table, ticks=table.ticks[rows], labels=np.asarray(table.labels)[rows], probabilities=told)
 
 
 def _rows(half: _Half, known: bool, random: np.random.Generator) -> Rows:
@@ -182,13 +177,11 @@ def _pose(
         own = {model.name for model in workload.models if model.group == half.table.group}
         measured |= {name: value for name, value in half.right.items() if name in own}
     candidates = [
-        CandidateEvidence(
-            model.name,
-            model.classes,
-            np.concatenate([np.asarray(half.table.probabilities[model.name])[rows] for half, rows in parts]),
-            model.source,
-            None if model.accuracy is None else measured.get(model.name, model.accuracy),
-            model.temperature,
+        replace(
+            model.as_candidate(
+                np.concatenate([np.asarray(half.table.probabilities[model.name])[rows] for half, rows in parts])
+            ),
+            accuracy=None if model.accuracy is None else measured.get(model.name, model.accuracy),
         )
         for model in workload.models
         if model.name in shared and (known or model.group not in groups)

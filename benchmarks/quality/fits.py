@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 
 from benchmarks.quality.zoo_workloads import Bench, Target
 from msearch_accuracy.fitting import Examples, FitSettings, Workload, fit_form, gather
+from msearch_accuracy.gathering import deal
 from msearch_accuracy.predictor import FORMS, Form, FormPredictor, Predictor
 from msearch_accuracy.pseudo_targets import records_of
 from msearch_accuracy.stacking import moments_of
 
 FOLDS = 4
+QUICK = FitSettings(
+    pseudo_targets=0, trees=10, fold_trees=5, lead_trees=10, rows_a_pair=8, most_rows=3_000, most_rows_of_several=1_000
+)
+"""For runs that only show that a benchmark works."""
 Gathered = Mapping[str, Mapping[Form, Examples]]
 """Examples by workload."""
 
@@ -30,10 +35,9 @@ class OwnPredictors:
 
 def fit_own(bench: Bench, seed: int, settings: FitSettings, gathered: Gathered) -> OwnPredictors:
     """Fits on cross-evaluations. Where the claim is about new groups, the tables of a fold's groups are left out."""
-    groups = sorted({target.group for target in bench.targets if target.group})
-    if not groups:
+    folds = deal([target.group for target in bench.targets if target.group], FOLDS)
+    if not folds:
         return OwnPredictors({0: fit_evidence(bench.workload, gathered[bench.name], seed, settings)}, {})
-    folds = {group: place % FOLDS for place, group in enumerate(groups)}
     by_fold = {}
     for fold in range(FOLDS):
         kept = tuple(table for table in bench.workload.tables if folds.get(table.group) != fold)

@@ -14,17 +14,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.quality.judging import Judged, judge
-from benchmarks.quality.zoo_workloads import Bench
+from benchmarks.quality.fits import FOLDS
+from benchmarks.quality.judging import Judged, judge_predictions
+from benchmarks.quality.zoo_workloads import Bench, sample_paths
 from examples.zoo.entries import LABEL
 from examples.zoo.fetch import fetch_all
 from examples.zoo.locations import archive_folder, zoo_folder
 from examples.zoo.reading import read_models
 from examples.zoo.topics import documents
-from msearch_accuracy import CandidateEvidence, Predictor, TargetEvidence, predict
+from msearch_accuracy import Predictor, TargetEvidence, predict
 from msearch_accuracy.fitting import KnownModel, LabelledTable, Workload
+from msearch_accuracy.gathering import deal
 
-FOLDS = 4
 _FEWEST_ROWS = 25
 
 
@@ -45,7 +46,7 @@ def hold_out(bench: Bench, seed: int) -> Iterator[HeldOut]:
 
 
 def _by_group(workload: Workload) -> Iterator[HeldOut]:
-    folds = {group: place % FOLDS for place, group in enumerate(sorted({table.group for table in workload.tables}))}
+    folds = deal([table.group for table in workload.tables], FOLDS)
     for fold in range(FOLDS):
         learned = tuple(table for table in workload.tables if folds[table.group] != fold)
         judged = tuple(
@@ -64,8 +65,8 @@ def _by_unit(workload: Workload, units: list[NDArray[np.str_]], seed: int) -> It
     sides = [np.array([first[unit] for unit in own.tolist()]) for own in units]
     for wanted in (True, False):
         pairs = list(zip(workload.tables, sides, strict=True))
-        learned = tuple(_rows(table, np.flatnonzero(side == wanted)) for table, side in pairs)
-        held = [_rows(table, np.flatnonzero(side != wanted)) for table, side in pairs]
+        learned = tuple(table.take(np.flatnonzero(side == wanted)) for table, side in pairs)
+        held = [table.take(np.flatnonzero(side != wanted)) for table, side in pairs]
         judged = tuple((table, workload.models) for table in held if len(table.labels) >= _FEWEST_ROWS)
         yield HeldOut(replace(workload, tables=learned), judged)
 
@@ -76,18 +77,10 @@ def _units(bench: Bench) -> list[NDArray[np.str_]]:
         return [np.array([row.tobytes().hex() for row in np.asarray(table.ticks)]) for table in bench.workload.tables]
     named = documents(fetch_all(archive_folder(), Console(stderr=True)))
     folder = zoo_folder() / bench.name
-    samples: dict[str, NDArray[np.str_]] = {}
-    for model in read_models(folder):
-        if model.data is None or str(model.source) in samples:
-            continue
-        passages = pq.read_table(folder / "validation" / f"{model.name}.parquet").drop_columns([LABEL]).column(0)
-        samples[str(model.source)] = np.array([named[passage] for passage in passages.to_pylist()])
-    return list(samples.values())
-
-
-def _rows(table: LabelledTable, rows: NDArray[np.intp]) -> LabelledTable:
-    told = {name: np.asarray(outputs)[rows] for name, outputs in table.probabilities.items()}
-    return replace(table, ticks=table.ticks[rows], labels=np.asarray(table.labels)[rows], probabilities=told)
+    return [
+        np.array([named[passage] for passage in pq.read_table(path).drop_columns([LABEL]).column(0).to_pylist()])
+        for path in sample_paths(folder, read_models(folder)).values()
+    ]
 
 
 def judge_held_out(
@@ -100,18 +93,6 @@ def judge_held_out(
     truth = np.array(
         [metric.expect(np.array(m.classes)[votes[m.name]] == labels, votes[m.name], m.classes, ones) for m in models]
     )
-    candidates = [
-        CandidateEvidence(
-            model.name,
-            model.classes,
-            sample.probabilities[model.name] if run else None,
-            model.source,
-            model.accuracy,
-            model.temperature,
-        )
-        for model in models
-    ]
+    candidates = [model.as_candidate(sample.probabilities[model.name] if run else None) for model in models]
     found = predict(predictor, candidates, TargetEvidence(sample.ticks), metric, explain=False)
-    values = np.array([one.accuracy for one in found], float)
-    low, high = np.array([one.low for one in found], float), np.array([one.high for one in found], float)
-    return judge(values, truth, estimates=True, inside=((low <= truth) & (truth <= high)).astype(float))
+    return judge_predictions(found, truth)

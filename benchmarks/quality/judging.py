@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from examples.zoo.quality import judge as judge_order
+from msearch_accuracy import Prediction
 
 Values = NDArray[np.float64]
 _DRAWS = 2_000
@@ -29,6 +30,15 @@ class Judged:
 
 
 MEASURES = tuple(field.name for field in fields(Judged))
+
+
+def judge_predictions(found: Sequence[Prediction], truth: Values) -> Judged:
+    """Quality of predictions, in the order of the true accuracies [n]; a refused candidate is last."""
+    values, low, high = (
+        np.array([getattr(one, name) for one in found], np.float64) for name in ("accuracy", "low", "high")
+    )
+    inside = ((low <= truth) & (truth <= high)).astype(float)
+    return judge(values, truth, estimates=True, inside=inside)
 
 
 def judge(values: Values, truth: Values, *, estimates: bool = False, inside: Values | None = None) -> Judged:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.quality.zoo_workloads import Bench, Ticks
+from benchmarks.quality.zoo_workloads import Bench, Ticks, sample_paths
 from examples.zoo.entries import LABEL
 from examples.zoo.locations import zoo_folder
 from examples.zoo.reading import read_models, target_path
@@ -25,14 +25,11 @@ def see_in_space(bench: Bench, space: FeatureSpace) -> Bench:
     folder = zoo_folder() / bench.name
     models = [model for model in read_models(folder) if model.data is not None]
     sources = {str(model.source): model.data for model in models}
-    samples: dict[str, str] = {}
-    for model in models:
-        samples.setdefault(str(model.source), model.name)
     signatures = {name: sketch(open_dataset(path, labels=LABEL), space).signature for name, path in sources.items()}
     cores = {name: Coreset.of(name, signature) for name, signature in signatures.items()}
     tables = tuple(
-        replace(table, ticks=_ticks(pq.read_table(folder / "validation" / f"{sample}.parquet"), space))
-        for table, sample in zip(bench.workload.tables, samples.values(), strict=True)
+        replace(table, ticks=_ticks(pq.read_table(path), space))
+        for table, path in zip(bench.workload.tables, sample_paths(folder, models).values(), strict=True)
     )
     known = tuple(replace(model, source=cores[bench.sources[model.name]]) for model in bench.workload.models)
     targets = tuple(

@@ -16,7 +16,7 @@ from benchmarks.quality.zoo_workloads import Bench, Target, Ticks
 from examples.zoo.entries import LABEL
 from examples.zoo.locations import zoo_folder
 from examples.zoo.reading import target_path
-from msearch_accuracy import CandidateEvidence, Coreset, TargetEvidence
+from msearch_accuracy import Coreset, TargetEvidence
 from msearch_accuracy.cross_evaluations import LabelledTable
 from msearch_accuracy.pooled_sources import ask_pool, prepare_pool
 from msearch_accuracy.problem import pose
@@ -142,10 +142,7 @@ def carry_over(bench: Bench) -> dict[str, float]:
         if prepared is None:
             raise ValueError("the sources have no labelled centroids")
         evidence = TargetEvidence(table.ticks)
-        candidates = [
-            CandidateEvidence(m.name, m.classes, target.outputs[m.name], m.source, m.accuracy, m.temperature)
-            for m in models
-        ]
+        candidates = [model.as_candidate(target.outputs[model.name]) for model in models]
         stand_ins, run = pose(candidates, evidence, run=False), pose(candidates, evidence, run=True)
         told, _ = ask_pool(prepared, run.rows, len(CLASSES))
         votes = np.array([told[name].argmax(axis=1) for name in ("pooled_knn", "pooled_linear", "pooled")])

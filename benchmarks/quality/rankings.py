@@ -40,14 +40,7 @@ class Ranking:
 def candidates_of(bench: Bench, target: Target, *, run: bool) -> list[CandidateEvidence]:
     """The candidates of a target, with or without their outputs."""
     return [
-        CandidateEvidence(
-            model.name,
-            model.classes,
-            target.outputs[model.name] if run else None,
-            model.source,
-            model.accuracy,
-            model.temperature,
-        )
+        model.as_candidate(target.outputs[model.name] if run else None)
         for model in bench.workload.models
         if model.name in target.outputs
     ]

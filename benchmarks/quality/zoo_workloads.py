@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,15 @@ def target_group(workload: str, target: str) -> str:
     if workload == "activity":
         return "activity-" + target.rpartition("-")[0]
     return f"matching-{target}" if workload == "matching" else ""
+
+
+def sample_paths(folder: Path, models: Sequence[ListedModel]) -> dict[str, Path]:
+    """The validation sample of each source, that of its first model, in the order of a workload's tables."""
+    found: dict[str, Path] = {}
+    for model in models:
+        if model.data is not None:
+            found.setdefault(str(model.source), folder / "validation" / f"{model.name}.parquet")
+    return found
 
 
 def read_bench(name: str) -> Bench:
