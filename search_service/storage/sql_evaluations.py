@@ -13,6 +13,7 @@ from search_service.storage import refusals
 from search_service.storage.evidence_rows import evaluation_of, evaluation_values
 from search_service.storage.evidence_tables import evaluation_samples as samples
 from search_service.storage.evidence_tables import evaluations
+from search_service.storage.kept_models import keep_model
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.session import Session
 from search_service.storage.sql_evaluation_samples import seen_by
@@ -41,9 +42,6 @@ _COUNTED = (
     .join(samples, evaluations.c.sample_number == samples.c.number)
     .where(samples.c.kind == SampleKind.VALIDATION.value)
 )
-_MODEL_KEPT = (
-    sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
-)
 _SAMPLE_KEPT = (
     sa.select(samples.c.number)
     .where(samples.c.id == sa.bindparam("sample_id"))
@@ -59,13 +57,11 @@ class SqlEvaluations:
         self._session = session
 
     def put(self, evaluation: Evaluation) -> None:
-        model = self._session.lock_rows(_MODEL_KEPT, {"model_id": evaluation.model_id})
-        if not model:
-            raise refusals.model_not_found(evaluation.model_id)
+        model_number = keep_model(self._session, evaluation.model_id)
         sample = self._session.lock_rows(_SAMPLE_KEPT, {"sample_id": evaluation.sample_id})
         if not sample:
             raise refusals.evaluation_sample_not_found(evaluation.sample_id)
-        values = evaluation_values(evaluation, model[0].number, sample[0].number)
+        values = evaluation_values(evaluation, model_number, sample[0].number)
         self._session.write(
             sa.delete(evaluations).where(
                 evaluations.c.model_number == values["model_number"],

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from search_service.storage import refusals
+from search_service.storage.kept_models import keep_model
 from search_service.storage.profiling_tables import LEASED, forms, jobs, profile_details, profiles
 from search_service.storage.session import Session
 from search_service.storage.tables import models
 
-_MODEL_KEPT = (
-    sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
-)
 _OF_MODEL = (
     sa.select(forms.c.digest)
     .join(models, forms.c.model_number == models.c.number)
@@ -48,10 +45,7 @@ class SqlForms:
         self._session = session
 
     def add(self, model_id: str, digest: str, size_bytes: int) -> None:
-        found = self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id})
-        if not found:
-            raise refusals.model_not_found(model_id)
-        values = {"model_number": found[0].number, "digest": digest, "size_bytes": size_bytes}
+        values = {"model_number": keep_model(self._session, model_id), "digest": digest, "size_bytes": size_bytes}
         self._session.insert_new(forms, values)  # None where it is there: so be it
 
     def has(self, model_id: str, digest: str) -> bool:

@@ -16,6 +16,7 @@ from search_service.domain.profiling import JobSpec
 from search_service.domain.scheduling import Held, is_exclusive, needs_of
 from search_service.storage import refusals
 from search_service.storage.experiment_tables import experiment_cells
+from search_service.storage.kept_models import keep_model
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profiling_rows import job_of, job_values, spec_json
 from search_service.storage.profiling_tables import LEASED, job_needs, jobs, leases, profiles
@@ -28,9 +29,7 @@ from search_service.storage.tables import models
 _BY_ID = sa.select(jobs).where(jobs.c.id == sa.bindparam("job_id"))
 _LOCKED = _BY_ID.with_for_update()
 _REVISION = sa.select(jobs.c.revision).where(jobs.c.id == sa.bindparam("job_id"))
-_MODEL = sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id"))
-_MODEL_KEPT = _MODEL.with_for_update(read=True, key_share=True)
-_MODEL_LOCKED = _MODEL.with_for_update()
+_MODEL_LOCKED = sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update()
 _NEEDS = sa.select(job_needs.c.number).where(job_needs.c.digest == sa.bindparam("digest"))
 _PENDING_LOCKED = _BY_ID.where(jobs.c.state == "pending").with_for_update(skip_locked=True)
 _NUMBERS = sa.select(jobs.c.number, jobs.c.needs_number).where(jobs.c.id == sa.bindparam("job_id"))
@@ -70,8 +69,8 @@ class SqlJobs:
 
     def add(self, job: Job) -> None:
         model_id = job.spec.model_id
-        if model_id and not self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id}):
-            raise refusals.model_not_found(model_id)
+        if model_id:
+            keep_model(self._session, model_id)
         needs = self._needs(job.spec)
         values = job_values(job) | {
             "needs_number": needs,

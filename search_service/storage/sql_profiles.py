@@ -12,6 +12,7 @@ from search_service.domain.catalog import Page
 from search_service.domain.profiling import Figures, Profile, ProfileFilter
 from search_service.storage import refusals
 from search_service.storage.experiment_tables import experiment_cells
+from search_service.storage.kept_models import keep_model
 from search_service.storage.paging import Position, newest_keys
 from search_service.storage.profile_series import models_that_changed, series_of
 from search_service.storage.profiling_rows import detail_values, profile_of, profile_values
@@ -31,9 +32,6 @@ _LISTED = (
 )
 _WHOLE = _LISTED.add_columns(profile_details.c.runs, profile_details.c.histogram)
 _FULL = _WHOLE.where(profiles.c.id == sa.bindparam("profile_id"))
-_MODEL_KEPT = (
-    sa.select(models.c.number).where(models.c.id == sa.bindparam("model_id")).with_for_update(read=True, key_share=True)
-)
 _SUPERSEDE = (
     sa.update(profiles).where(profiles.c.series == sa.bindparam("of_series"), IS_CURRENT).values(current=sa.false())
 )
@@ -73,7 +71,8 @@ class SqlProfiles:
         for series in sorted({series_of(profile) for profile in profiles if profile.valid}):
             self._session.hold(f"series {series}")
         for profile in profiles:
-            values = profile_values(profile, self._model_number(profile.model_id))
+            model_number = keep_model(self._session, profile.model_id) if profile.model_id else None
+            values = profile_values(profile, model_number)
             if profile.valid:
                 self._session.write(_SUPERSEDE, {"of_series": values["series"]})
                 values["current"] = True
@@ -137,14 +136,6 @@ class SqlProfiles:
         else:
             rows = list(self._session.rows_in(query, models.c.id, sorted(model_ids)))
         return [_figures(tuple(row)) for row in rows]
-
-    def _model_number(self, model_id: str) -> int | None:
-        if not model_id:
-            return None
-        found = self._session.lock_rows(_MODEL_KEPT, {"model_id": model_id})
-        if not found:
-            raise refusals.model_not_found(model_id)
-        return int(found[0].number)
 
 
 def _figures(found: tuple[Any, ...]) -> Figures:
