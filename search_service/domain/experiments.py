@@ -126,9 +126,7 @@ def see_cell(cell: Cell, jobs: Mapping[str, Job], profiles: Mapping[str, Profile
         stored = profiles.get(cell.profile_id)
         if stored is not None:
             return SeenCell(cell=cell, state=CellState.MEASURED, profile=stored)
-        return _failed(
-            cell, PROFILE_GONE, "its profile was deleted, or went with its model; submit the benchmark again"
-        )
+        return _gone(cell)
     if not cell.job_id:
         return SeenCell(cell=cell, state=CellState.OPEN)
     job = jobs[cell.job_id]
@@ -147,9 +145,7 @@ def see_cell(cell: Cell, jobs: Mapping[str, Job], profiles: Mapping[str, Profile
             state = CellState.MEASURED if profile.valid else CellState.INVALID
             return SeenCell(cell=cell, state=state, profile=profile)
     if len(there) < len(job.profile_ids):
-        return _failed(
-            cell, PROFILE_GONE, "its profile was deleted, or went with its model; submit the benchmark again"
-        )
+        return _gone(cell)
     return _failed(cell, NO_PROFILE, f"job {job.id} succeeded without a profile of this cell")
 
 
@@ -167,6 +163,10 @@ def state_of(experiment: Experiment, seen: Iterable[SeenCell], retries: int) -> 
 def count_states(seen: Iterable[SeenCell]) -> Counter[CellState]:
     """How many cells stand where."""
     return Counter(cell.state for cell in seen)
+
+
+def _gone(cell: Cell) -> SeenCell:
+    return _failed(cell, PROFILE_GONE, "its profile was deleted, or went with its model; submit the benchmark again")
 
 
 def _failed(cell: Cell, code: str, message: str) -> SeenCell:

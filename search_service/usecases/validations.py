@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,17 +36,11 @@ def put_validation(evidence: Evidence, caller: Caller, reference: Reference, tol
     PermissionDenied: it needs the role publisher.
     """
     check_may_publish(caller, "storing validation statistics")
-
-    def act(unit: UnitOfWork) -> tuple[str, Model]:
-        model = resolve_model(unit, reference)
-        checked = replace(_check(told, model.classes), created_at=evidence.registry.clock())
-        changed = with_validation(model, checked)
-        unit.models.replace(changed, model.revision)
-        return model.id, changed
-
-    once = Once.of("PutValidation", "", None)
-    model = run_once(
-        evidence.registry, once, act, lambda unit, model_id: unit.models.get(model_id), retry_on=CHANGED_MEANWHILE
+    model = _replace_validation(
+        evidence,
+        "PutValidation",
+        lambda unit: resolve_model(unit, reference),
+        lambda model: replace(_check(told, model.classes), created_at=evidence.registry.clock()),
     )
     if model.validation is None:
         raise AssertionError("it was just stored")  # pragma: no cover
@@ -66,17 +60,25 @@ def renew_validation(evidence: Evidence, model_id: str, sample: EvaluationSample
     outputs = Outputs.decode(stored.classes, evidence.registry.blobs.read(stored.outputs_digest))
     points, now = load_points(evidence, sample), evidence.registry.clock()
     validation = count_validation(outputs, points, sample, stored.measured_by, now)
-    if validation is None:
-        return
+    if validation is not None:
+        _replace_validation(evidence, "EvaluateModels", lambda unit: unit.models.get(model_id), lambda _: validation)
+
+
+def _replace_validation(
+    evidence: Evidence, call: str, find: Callable[[UnitOfWork], Model], tell: Callable[[Model], Validation]
+) -> Model:
+    """Gives the model the statistics that are told of it, and once more where another change came between."""
 
     def act(unit: UnitOfWork) -> tuple[str, Model]:
-        present = unit.models.get(model_id)
-        changed = with_validation(present, validation)
-        unit.models.replace(changed, present.revision)
-        return model_id, changed
+        model = find(unit)
+        changed = with_validation(model, tell(model))
+        unit.models.replace(changed, model.revision)
+        return model.id, changed
 
-    once = Once.of("EvaluateModels", "", None)
-    run_once(evidence.registry, once, act, lambda unit, found_id: unit.models.get(found_id), retry_on=CHANGED_MEANWHILE)
+    once = Once.of(call, "", None)
+    return run_once(
+        evidence.registry, once, act, lambda unit, model_id: unit.models.get(model_id), retry_on=CHANGED_MEANWHILE
+    )
 
 
 def is_own_sample(model: Model, sample: EvaluationSample) -> bool:
