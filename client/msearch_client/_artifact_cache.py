@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from msearch_client._artifacts import digest_of
 from msearch_client._catalogue import Artifact
 from msearch_client._errors import LocalError
 
@@ -52,7 +52,7 @@ def find_artifact(
     path = folder / artifact.digest
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and _digest_of(path) == artifact.digest:
+        if path.is_file() and digest_of(path) == artifact.digest:
             os.utime(path)
             return path
         _make_room(folder, largest_bytes - artifact.size_bytes)
@@ -63,11 +63,6 @@ def find_artifact(
         ) from None
     download(path)
     return path
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _make_room(folder: Path, allowed_bytes: int) -> None:

@@ -43,6 +43,12 @@ class Upload:
                     progress(sent, self.size_bytes)
 
 
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal. Raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def prepare_upload(artifact: str | os.PathLike[str] | bytes) -> Upload:
     """Reads the artifact once for its digest.
 
@@ -56,9 +62,7 @@ def prepare_upload(artifact: str | os.PathLike[str] | bytes) -> Upload:
         path = Path(artifact)
         name = f"the artifact {path}"
         try:
-            with path.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
-                upload = Upload(path, digest, stream.tell())
+            upload = Upload(path, digest_of(path), path.stat().st_size)
         except OSError as error:
             raise LocalError(f"cannot read {name}: {error.strerror or error}") from None
     if upload.size_bytes == 0:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msearch_client._artifacts import OnProgress
+from msearch_client._artifacts import OnProgress, digest_of
 from msearch_client._catalogue import Model
 from msearch_client._errors import LocalError
 from msearch_client._form_calls import FormCalls
@@ -153,12 +152,8 @@ def _write_text(path: Path, text: str) -> None:
 
 def _sums(folder: Path) -> str:
     """As sha256sum writes it, of every file."""
-    lines = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
-    return "".join(lines)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{digest_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
 
 
 @contextlib.contextmanager

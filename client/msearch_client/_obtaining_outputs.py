@@ -68,9 +68,13 @@ class OutputCalls(RerankCalls):
 
 
 def _sort_out(found: Sequence[tuple[Model, Outputs]], failed: Sequence[FailedModel]) -> CandidateOutputs:
-    taken = [(model, outputs) for model, outputs in found if outputs.kept.mean() >= LEAST_SHARE]
-    few = [_took_too_few(model, outputs) for model, outputs in found if outputs.kept.mean() < LEAST_SHARE]
-    return CandidateOutputs(taken, [*failed, *few])
+    taken, refused = [], [*failed]
+    for model, outputs in found:
+        if outputs.kept.mean() >= LEAST_SHARE:
+            taken.append((model, outputs))
+        else:
+            refused.append(_took_too_few(model, outputs))
+    return CandidateOutputs(taken, refused)
 
 
 def _took_too_few(model: Model, outputs: Outputs) -> FailedModel:

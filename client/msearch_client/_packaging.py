@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from msearch_client._artifacts import digest_of
 from msearch_client._catalogue import Model
 from msearch_client._catalogue import Tensor as ModelTensor
 from msearch_client._errors import LocalError
@@ -82,7 +82,7 @@ def with_files(package: Package, downloaded: Path) -> Package:
     else:
         _extract(downloaded, names)
         downloaded.unlink()
-    return replace(package, digests={name: _digest_of(downloaded.with_name(name)) for name in names})
+    return replace(package, digests={name: digest_of(downloaded.with_name(name)) for name in names})
 
 
 def _extract(archive: Path, names: tuple[str, ...]) -> None:
@@ -113,8 +113,3 @@ def _cpu_flags(profile: Profile) -> Iterable[str]:
     cpu = profile.host.get("cpu")
     flags = cpu.get("isa") if isinstance(cpu, dict) else None
     return [str(flag) for flag in flags] if isinstance(flags, list) else ()
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from profiler_agent.backends._cache import adopt_entries
+from profiler_agent.backends._cache import adopt_entries, digest_of
 from profiler_agent.backends.base import Backend, Feed
 from profiler_agent.errors import BackendUnavailable
 from profiler_agent.plugins import find_plugins
 
-__all__ = ["Backend", "Feed", "adopt_entries", "find_backend", "find_backends"]
+__all__ = ["Backend", "Feed", "adopt_entries", "digest_of", "find_backend", "find_backends"]
 
 
 @cache

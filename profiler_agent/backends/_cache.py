@@ -44,7 +44,7 @@ class Entry:
     def is_sound(self) -> bool:
         """Whether the file is there with the bytes that were stored. A damaged entry is removed."""
         try:
-            if (self._folder / _DIGEST).read_text() == _digest(self.path):
+            if (self._folder / _DIGEST).read_text() == digest_of(self.path):
                 return True
         except FileNotFoundError:
             pass
@@ -64,7 +64,7 @@ class Entry:
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._folder.parent))
         try:
             write(draft / self._name)
-            (draft / _DIGEST).write_text(_digest(draft / self._name))
+            (draft / _DIGEST).write_text(digest_of(draft / self._name))
             draft.rename(self._folder)
         except OSError:
             if not self.is_sound():
@@ -107,6 +107,7 @@ def calibration_digest(request: CompileRequest) -> str:
     return digest.hexdigest()
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -102,8 +102,8 @@ class Bench:
         model = None
         if artifact is not None:
             model = ModelFacts(
-                id="m", name="linear", version="1", format="onnx", digest="ab" * 32, size_bytes=len(artifact), uri="",
-                card_json=json.dumps(CARD), inputs=(), outputs=(),
+                id="m", name="linear", version="1", format="onnx", digest=hashlib.sha256(artifact).hexdigest(),
+                size_bytes=len(artifact), uri="", card_json=json.dumps(CARD), inputs=(), outputs=(),
             )  # fmt: skip
         facts = None if sample is None else SampleFacts(digest="", size_bytes=1, row_count=1, label_column="label")
         order = JobOrder(
