@@ -30,11 +30,6 @@ class WordTable:
     vectors: NDArray[np.int8]
     valences: NDArray[np.int8]
 
-    @property
-    def dimension(self) -> int:
-        """Components of a vector."""
-        return int(self.vectors.shape[1])
-
 
 @lru_cache(maxsize=1)
 def word_table() -> WordTable:
