@@ -18,7 +18,7 @@ import {package} as package
 assert package.__file__.startswith({copy!r}), package.__file__
 assert {name!r} in package.{find}()
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", {root!r}, "-c", {config!r},
-                      {suite!r}, "-k", {name!r}]))
+                      "--basetemp", {copy!r} + "/tmp", {suite!r}, "-k", {name!r}]))
 """
 
 

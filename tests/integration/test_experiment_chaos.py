@@ -96,8 +96,8 @@ def assert_counted_once(running: Running, experiment_id: str) -> None:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[RestartablePostgres]:
-    with restartable_postgres(tmp_path / "pg") as server:
+def postgres() -> Iterator[RestartablePostgres]:
+    with restartable_postgres() as server:
         migrate(server.url)
         yield server
 

@@ -112,8 +112,8 @@ def test_postgresql_refuses_nul_characters(postgres_url: str) -> None:
     database.close()
 
 
-def test_a_database_that_stops_answering_is_unavailable(tmp_path: Path) -> None:
-    with running_postgres(tmp_path / "server") as url:
+def test_a_database_that_stops_answering_is_unavailable() -> None:
+    with running_postgres() as url:
         migrate(url)
         database: SqlDatabase = open_database(url)
         with database.begin() as work:
