@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from profiler_agent.backends._signal_stack import kept_signal_stack
 from profiler_agent.backends.base import CompiledModel, CompileRequest, Probe
 from profiler_agent.errors import BackendUnavailable
 
@@ -19,7 +20,8 @@ class OpenVinoBackend:
         try:
             from profiler_agent.backends import _openvino_models as models  # noqa: PLC0415 - imports the runtime
 
-            return models.probe()
+            with kept_signal_stack():
+                return models.probe()
         except Exception as error:  # noqa: BLE001 - a half-installed runtime fails in any way
             detail = f"OpenVINO cannot be used ({error}); install it with pip install openvino nncf onnx"
             return Probe(available=False, detail=detail)
@@ -31,7 +33,8 @@ class OpenVinoBackend:
             raise BackendUnavailable(probe.detail)
         from profiler_agent.backends import _openvino_models as models  # noqa: PLC0415 - imports the runtime
 
-        return models.compile_model(request, probe, start)
+        with kept_signal_stack():
+            return models.compile_model(request, probe, start)
 
 
 BACKEND = OpenVinoBackend()

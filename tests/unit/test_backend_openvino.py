@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tests.compiled_models import EXAMPLES, digest, write_model
 pytest.importorskip("openvino", reason="openvino is not installed")
 
 from profiler_agent.backends import _openvino_models as models
+
+ROOT = Path(__file__).parents[2]
 
 
 def request_for(path: Path, calibration: list[Feed] | None = None, **variant: Any) -> CompileRequest:
@@ -57,6 +61,23 @@ def test_threads_and_precision_reach_the_compiled_model(tmp_path: Path) -> None:
     assert model.get_property("NUM_STREAMS") == 1
     assert model.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert compiled.facts.details == {"inference_precision": "f32"}
+
+
+def test_signals_are_handled_after_models_were_closed_in_any_order(tmp_path: Path) -> None:
+    program = f"""
+import faulthandler, signal
+from pathlib import Path
+from profiler_agent.backends.openvino import BACKEND
+from tests.unit.test_backend_openvino import request_for
+faulthandler.enable()  # as pytest does; this thread has an alternate signal stack from here on
+signal.signal(signal.SIGUSR1, lambda number, frame: print("handled"))
+models = [BACKEND.compile(request_for(Path({str(write_model(tmp_path, "mlp", "onnx"))!r}))) for _ in range(3)]
+while models:
+    models.pop(0).close()
+    signal.raise_signal(signal.SIGUSR1)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ran.returncode, ran.stdout.split()) == (0, ["handled"] * 3), ran.stderr
 
 
 def test_a_half_precision_needs_the_capability(tmp_path: Path) -> None:
