@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,8 +101,18 @@ def build_engine(path: Path, *, batch_size: int = 1, library: Library, messages:
         UnsupportedOperator: TensorRT lacks an operator; the message names it.
         CompileFailed: anything else, with TensorRT's own words.
     """
+    messages = messages or Messages(library.module)
+    try:
+        return _build(path, batch_size, library, messages)
+    except BaseException as error:
+        # A traceback would keep the builder until garbage is collected, which may be while TensorRT holds its lock and
+        # tells another build's logger something: the builder's end would then wait for that lock for ever.
+        traceback.clear_frames(error.__traceback__)
+        raise
+
+
+def _build(path: Path, batch_size: int, library: Library, messages: Messages) -> bytes:
     trt = library.module
-    messages = messages or Messages(trt)
     try:
         builder = trt.Builder(messages.logger)
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))

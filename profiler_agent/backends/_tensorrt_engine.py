@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -38,6 +40,18 @@ class TensorRtModel:
         self._messages = Messages(library.module)
         self._device = torch.device(device)
         self._batch_size = max(batch_size, 1)
+        self._buffers: dict[str, torch.Tensor] = {}
+        self._runtime: Any = None
+        self._engine: Any = None
+        self._context: Any = None
+        try:
+            self._open(plan)
+        except BaseException:
+            self.close()  # the traceback keeps this object; see `_tensorrt_builder.build_engine`
+            raise
+
+    def _open(self, plan: bytes) -> None:
+        library = self._library
         with torch.cuda.device(self._device):
             self._runtime = library.module.Runtime(self._messages.logger)
             self._engine = self._runtime.deserialize_cuda_engine(plan)
@@ -45,10 +59,9 @@ class TensorRtModel:
                 raise UnusableEngine(f"{library} cannot load the engine: {self._words()}")
             self._context = self._engine.create_execution_context()
             if self._context is None:
-                raise UnusableEngine(f"{library} cannot run the engine on {device}: {self._words()}")
+                raise UnusableEngine(f"{library} cannot run the engine on {self._device}: {self._words()}")
             self._stream = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         self._types = {spec.name: self._torch_type(spec.name) for spec in (*self.inputs, *self.outputs)}
-        self._buffers: dict[str, torch.Tensor] = {}
 
     def run(self, feed: Feed) -> dict[str, NDArray[np.generic]]:
         """Copies to the device, runs, copies back. More rows than the engine takes are run in several parts."""

@@ -108,6 +108,21 @@ def test_what_parses_to_nothing_fails_when_built(library: Library, tmp_path: Pat
         build_engine(path)
 
 
+def test_a_failed_build_lets_go_of_the_builder(library: Library, model: Path, tmp_path: Path) -> None:
+    odd = image_model(tmp_path / "odd.onnx", operator="Frobnicate")
+    with pytest.raises(UnsupportedOperator):
+        build_engine(odd)
+    with pytest.raises(CompileFailed):
+        build_engine(image_model(tmp_path / "fixed.onnx", batch=2), batch_size=4)
+    with pytest.raises(FileNotFoundError) as caught:
+        build_engine(tmp_path / "not-there.onnx")
+    assert caught.value.__traceback__ is not None  # the errors, and what they hold, are still there
+    messages = Messages(library.module)
+    build_engine(model, messages=messages)
+    # TensorRT would complain of another logger if a builder were left.
+    assert "already registered" not in messages.warnings()
+
+
 def test_engines_are_kept_by_what_they_depend_on(library: Library, model: Path, tmp_path: Path) -> None:
     request = request_for(model, tmp_path)
     first = obtain_engine(request, library, NO_GPU)
