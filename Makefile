@@ -45,11 +45,11 @@ types: $(READY) ## Strict type checking
 	$(BIN)/mypy
 
 test: $(READY) ## The fast tests, on SQLite and a real PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not gpu" $(ARGS)
 
 test-all: $(READY) ## Every test but those that need a GPU; builds the example zoo first
 	$(BIN)/python -m examples.zoo build
-	$(BIN)/python -m pytest -n 2 -m "not gpu" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not gpu" $(ARGS)
 
 test-gpu: $(READY) ## The tests that need an NVIDIA GPU
 	$(BIN)/python -m pytest -m gpu tests/gpu $(ARGS)

@@ -36,6 +36,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
+@pytest.mark.slow
 def test_the_demo_registers_asks_and_stops_what_it_started(tmp_path, cache, capfd):
     demo.run(write_zoo(tmp_path / "zoo"), Console(width=160))
     output = capfd.readouterr().out
@@ -91,6 +92,7 @@ def small(tmp_path, cache, monkeypatch):
     return zoo
 
 
+@pytest.mark.slow
 def test_main_names_what_was_skipped(small, capfd):
     assert demo.main() == 0
     assert "skipped brown: npm is not installed" in capfd.readouterr().out
