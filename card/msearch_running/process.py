@@ -130,6 +130,8 @@ class ModelProcess(AbstractContextManager["ModelProcess"]):
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
+                # It is killed, and what it had not yet removed goes with the folder.
+                env=os.environ | {"TMPDIR": self._folder.name},
             )
         reader = threading.Thread(target=_pass_on, args=(self._process.stdout, self._answers), daemon=True)
         reader.start()

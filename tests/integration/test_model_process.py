@@ -89,6 +89,7 @@ def test_nothing_is_left_behind(artifact: Path) -> None:
     with ModelProcess(ROWS, threads=1) as process:
         process.run(card(), artifact)
         folder, child = Path(process._folder.name), process._process.pid
+        assert f"TMPDIR={folder}" in Path(f"/proc/{child}/environ").read_text(encoding="utf-8").split("\0")
     assert not folder.exists()
     deadline = time.monotonic() + 10
     while Path(f"/proc/{child}").exists():
