@@ -57,6 +57,8 @@ def advance_experiment(work: Experimenting, experiment_id: str) -> int:
     plan = read_plan(experiment.document, confirmed=True)
     search = plan.benchmark.search
     positions = _next_bit(seen) if search is None else []
+    if not positions and any(cell.state.active for cell in seen.cells):
+        return 0  # another replica has asked since the first look; only what was seen is held to the lock below
     positions = positions or _again(seen, plan.benchmark.retries)
     if not positions and search is not None:
         positions = _next_round(work, plan, search, seen)

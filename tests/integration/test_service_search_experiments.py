@@ -15,6 +15,7 @@ from msearch.v1 import registry_service_pb2 as rpb
 from search_service.benchmarking import optimiser
 from search_service.domain.errors import PreconditionFailed, Reason
 from search_service.domain.ports import Database
+from search_service.usecases import advance_experiments
 from tests.fake_agent import FakeAgent, a_profile
 from tests.integration.test_service_experiments import (
     DISTURBED,
@@ -156,6 +157,19 @@ def test_two_replicas_ask_for_each_round_once(tmp_path: Path, sql_database: Data
         experiment_id = submit(one, SEARCH).experiment.id
         assert work_until_finished(one, agent, experiment_id) == 10
         assert len(jobs(one, experiment_id)) == 10
+
+
+def test_a_round_that_another_replica_asked_for_meanwhile_is_waited_for(
+    tmp_path: Path, sql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first look came before the other replica's round was there; the second, at the cells, finds it.
+    monkeypatch.setattr(advance_experiments, "_must_wait", lambda unit, experiment: False)
+    with service_in_process(tmp_path, sql_database) as running:
+        agent = FakeAgent(running.agents).register()
+        experiment_id = submit(running, SEARCH).experiment.id
+        time.sleep(2.5)  # longer than the time between two looks
+        assert get(running, experiment_id).cells == pb.CellCounts(total=18, open=15, waiting=3)
+        assert work_until_finished(running, agent, experiment_id) == 10
 
 
 @pytest.mark.parametrize(
