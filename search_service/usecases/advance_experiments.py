@@ -84,7 +84,7 @@ def advance_experiment(work: Experimenting, experiment_id: str) -> int:
 
 
 def _must_wait(unit: UnitOfWork, experiment: Experiment) -> bool:
-    """Whether its jobs are to end first. Looks at no cell, since it is asked every second."""
+    """Whether its jobs are to end first, at a first look that reads no cell, since it is asked every second."""
     searching = "search" in json.loads(experiment.document)
     if not searching and unit.experiments.has_open(experiment.id):
         return False
